@@ -1,0 +1,1 @@
+"""The wire and the stored documents: pydantic models only."""

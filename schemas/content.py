@@ -1,0 +1,244 @@
+"""Authored content: personas, rubrics, documents, scenarios, practices and homes."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.envelope import Id, Time
+
+ContentKind = Literal["persona", "rubric", "document", "scenario", "practice", "home"]
+CONTENT_KINDS: tuple[ContentKind, ...] = ("persona", "rubric", "document", "scenario", "practice", "home")
+GENERATE_FLAGS = (
+    "names",
+    "descriptions",
+    "problem_statements",
+    "objectives",
+    "personas",
+    "documents",
+    "images",
+    "videos",
+    "questions",
+    "options",
+    "parameter_fields",
+)
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(max_length=32_000)]
+Points = Annotated[float, Field(ge=0, le=10_000)]
+
+
+class Part(BaseModel):
+    """Base of everything authored: strict, and unknown fields are an error, so that typing mistakes show."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Content(Part):
+    """Base of a stored document of authored content."""
+
+    id: Id
+    name: Name
+    description: Text = ""
+
+
+class Persona(Content):
+    """Somebody to practise with; `instructions` are the system prompt and never reach learners."""
+
+    instructions: Annotated[str, Field(min_length=1, max_length=32_000)]
+    color: str | None = Field(default=None, pattern=r"^#[0-9a-fA-F]{6}$")
+    icon: str | None = Field(default=None, max_length=40)
+    voice: str | None = Field(default=None, max_length=80)
+    model: str | None = Field(default=None, max_length=200)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    examples: list[Text] = []
+
+
+class Standard(Part):
+    """One level of a standard group."""
+
+    id: Id
+    name: str = Field(default="", max_length=200)
+    level: int = Field(ge=0, le=100)
+    points: Points
+    description: Annotated[str, Field(min_length=1, max_length=4_000)]
+
+
+class StandardGroup(Part):
+    """One criterion of a rubric with its levels."""
+
+    id: Id
+    name: Name
+    description: Text = ""
+    points: Points
+    pass_points: Points
+    standards: Annotated[list[Standard], Field(min_length=1, max_length=20)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StandardGroup":
+        if self.pass_points > self.points:
+            raise ValueError("pass_points is above points")
+        if any(s.points > self.points for s in self.standards):
+            raise ValueError("a standard has more points than its group")
+        if len({s.level for s in self.standards}) != len(self.standards):
+            raise ValueError("two standards have the same level")
+        return self
+
+
+class Rubric(Content):
+    """What a conversation is judged by; `judges` independent judgements are made and the median counts."""
+
+    points: Points
+    pass_points: Points
+    judges: int = Field(default=1, ge=1, le=9)
+    groups: Annotated[list[StandardGroup], Field(min_length=1, max_length=30)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Rubric":
+        if self.pass_points > self.points:
+            raise ValueError("pass_points is above points")
+        total = sum(g.points for g in self.groups)
+        if abs(total - self.points) > 1e-9:
+            raise ValueError(f"points is {self.points:g}, its groups add up to {total:g}")
+        return self
+
+
+class Document(Content):
+    """A text that a persona knows and a learner may read."""
+
+    text: Text = ""
+
+
+class Option(Part):
+    """One answer of a question; learners never receive is_correct."""
+
+    id: Id
+    text: Annotated[str, Field(min_length=1, max_length=2_000)]
+    is_correct: bool = False
+
+
+class Question(Part):
+    """A question shown during a chat, at `at_seconds` of a video when it belongs to one."""
+
+    id: Id
+    text: Annotated[str, Field(min_length=1, max_length=4_000)]
+    video_id: Id | None = None
+    at_seconds: float | None = Field(default=None, ge=0)
+    allow_multiple: bool = False
+    options: Annotated[list[Option], Field(min_length=2, max_length=20)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Question":
+        right = sum(o.is_correct for o in self.options)
+        if right == 0:
+            raise ValueError("no option is correct")
+        if right > 1 and not self.allow_multiple:
+            raise ValueError("several options are correct but allow_multiple is false")
+        return self
+
+
+class Media(Part):
+    """An image or a video by its address; `text` describes it for those who cannot see it."""
+
+    id: Id
+    name: Name
+    url: Annotated[str, Field(max_length=2_000, pattern=r"^(https?://|/)")]
+    text: Text = ""
+
+
+class ChatTemplate(Part):
+    """The settings that a scenario gives to its chats; time_limit in seconds."""
+
+    position: int = Field(default=0, ge=0, le=100_000)
+    time_limit: float | None = Field(default=None, gt=0, le=86_400)
+    negative_time: bool = False
+    text_enabled: bool = True
+    audio_enabled: bool = True
+    copy_paste_allowed: bool = True
+    show_images: bool = True
+    show_objectives: bool = True
+    show_problem_statement: bool = True
+    problem_statement_enabled: bool = True
+    objectives_enabled: bool = True
+    analyses_enabled: bool = True
+    improvements_enabled: bool = True
+    replacements_enabled: bool = True
+    strengths_enabled: bool = True
+    hints_enabled: bool = False
+    video_enabled: bool = False
+    images_enabled: bool = False
+    questions_enabled: bool = False
+    use_custom: bool = False
+    use_previous: bool = False
+    generate_names: bool = False
+    generate_descriptions: bool = False
+    generate_problem_statements: bool = False
+    generate_objectives: bool = False
+    generate_personas: bool = False
+    generate_documents: bool = False
+    generate_images: bool = False
+    generate_videos: bool = False
+    generate_questions: bool = False
+    generate_options: bool = False
+    generate_parameter_fields: bool = False
+
+
+class Scenario(Content):
+    """A situation to practise: a persona, what the learner is told, and what is judged."""
+
+    problem_statement: Text = ""
+    objectives: list[Annotated[str, Field(min_length=1, max_length=2_000)]] = []
+    situation: Text = ""  # told to the persona only
+    persona_id: Id
+    rubric_id: Id | None = None
+    document_ids: list[Id] = []
+    persona_speaks_first: bool = False
+    opening_line: Text = ""  # said word for word when given; else the model opens
+    hint_guidance: Text = ""
+    images: list[Media] = []
+    videos: list[Media] = []
+    questions: list[Question] = []
+    template: ChatTemplate = ChatTemplate()
+
+
+class ScenarioRef(Part):
+    """A scenario's place in a practice or home; what is given here overrides the scenario."""
+
+    scenario_id: Id
+    position: int | None = Field(default=None, ge=0, le=100_000)
+    rubric_id: Id | None = None
+    time_limit: float | None = Field(default=None, gt=0, le=86_400)
+
+
+class Practice(Content):
+    """Scenarios that anybody of the organisation may practise."""
+
+    scenarios: Annotated[list[ScenarioRef], Field(min_length=1, max_length=200)]
+
+
+class Home(Practice):
+    """Scenarios assigned to profiles, or to everyone."""
+
+    profiles: list[Id] | Literal["everyone"]
+
+
+AnyContent = Persona | Rubric | Document | Scenario | Practice | Home
+CONTENT_MODELS: dict[ContentKind, type[AnyContent]] = {
+    "persona": Persona,
+    "rubric": Rubric,
+    "document": Document,
+    "scenario": Scenario,
+    "practice": Practice,
+    "home": Home,
+}
+
+
+class StoredContent(BaseModel):
+    """A document of the content store: authored content with its owner and times."""
+
+    id: Id
+    kind: ContentKind
+    org: str
+    name: str
+    created_at: Time
+    updated_at: Time
+    version: int = 1
+    body: dict[str, object]
