@@ -1,0 +1,1 @@
+"""The domain: conversations, attempts, grading, and who may do what."""

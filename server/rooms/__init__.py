@@ -1,0 +1,1 @@
+"""Numbered room logs: publishing, following, snapshots (core.md)."""

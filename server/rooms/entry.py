@@ -1,0 +1,28 @@
+"""One entry of a room's log as it is handed to followers."""
+
+
+class Entry:
+    """An entry, shared by all followers; `data` is the wire payload with room, offset and at.
+
+    `frame` is a memo for the transport that fans out: it encodes an entry once for all its connections.
+    """
+
+    __slots__ = ("at", "data", "frame", "n", "name", "room", "w")
+
+    def __init__(self, *, room: str, n: int, w: str, at: int, name: str, j: bytes) -> None:
+        self.room = room
+        self.n = n
+        self.w = w
+        self.at = at
+        self.name = name
+        comma = b"," if len(j) > 2 else b""
+        self.data = b'%b%b"room":"%b","offset":%d,"at":%d}' % (j[:-1], comma, room.encode(), n, at)
+        self.frame: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        """Return the length of the payload in bytes."""
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        return f"Entry({self.room}@{self.n} {self.name})"

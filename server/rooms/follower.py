@@ -1,0 +1,152 @@
+"""A connection's cursors over the rooms it follows: live (pushed) or behind (pulled) (core §3). No I/O."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from server.rooms.entry import Entry
+from server.rooms.room import Room
+
+HIGH_WATER = 64 * 1024
+LOW_WATER = 16 * 1024
+PAGE_ENTRIES = 300
+PAGE_BYTES = 64 * 1024
+
+
+class Sink(Protocol):
+    """Where a follower writes; its transport's one writer."""
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that wait for the client."""
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Send entries of one room, in order; never blocks."""
+
+    def answer(self, event: str, data: bytes) -> None:
+        """Send an event without an offset to this client alone."""
+
+    def abort(self, reason: str) -> None:
+        """Cut the connection; the client resumes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A private answer that is due once the cursor has reached a number."""
+
+    n: int
+    event: str
+    data: bytes
+
+
+class Follower:
+    """Follows rooms for one sink; `wake` is called when a room has fallen behind and needs its pump.
+
+    Exactly the entries after a cursor are written, each once, in order. `push` and `page` run in one tick: what was
+    written, the cursor, and whether the room is live change together.
+    """
+
+    __slots__ = ("_markers", "_until", "_wake", "behind", "cursors", "sink")
+
+    def __init__(self, sink: Sink, wake: Callable[["Follower"], None]) -> None:
+        self.sink = sink
+        self.cursors: dict[str, int] = {}
+        self.behind: dict[str, Room] = {}
+        self._wake = wake
+        self._markers: dict[str, Marker] | None = None
+        self._until: dict[str, frozenset[str]] | None = None
+
+    def follow(self, room: Room, cursor: int, *, marker: Marker | None = None) -> None:
+        """Start after `cursor`; `marker` is answered when its number has been written."""
+        if room.name in self.cursors:
+            return
+        self.cursors[room.name] = cursor
+        if marker is not None:
+            self._markers = {**(self._markers or {}), room.name: marker}
+        if cursor == room.head:
+            room.live[self] = None
+            self._mark(room.name)
+        else:
+            self._fall_behind(room)
+
+    def leave_after(self, room: str, events: frozenset[str]) -> None:
+        """Leave a room by itself once one of these events has been written."""
+        if room in self.cursors:
+            self._until = {**(self._until or {}), room: events}
+
+    def stay(self, room: str) -> None:
+        """Keep following a room that would have been left by itself."""
+        if self._until is not None:
+            self._until.pop(room, None)
+
+    def leave(self, room: Room) -> bool:
+        """Stop following; False when it was not followed."""
+        room.live.pop(self, None)
+        self._drop(room.name)
+        return self.cursors.pop(room.name, None) is not None
+
+    def push(self, room: Room, entries: list[Entry]) -> None:
+        """Write entries that were just released, or fall behind when the client is slow."""
+        budget = HIGH_WATER - self.sink.size
+        if budget < 0:
+            self._fall_behind(room)
+            return
+        if len(entries) > 1:
+            entries = _within(entries, budget)
+        self._write(room, entries)
+        if room.name in self.cursors and entries[-1].n < room.head:
+            self._fall_behind(room)
+
+    def page(self, room: Room, entries: Sequence[Entry]) -> None:
+        """Write a page that was read after the cursor; at the head the room is live again."""
+        if room.name not in self.behind:
+            return
+        fresh = [e for e in entries if e.n > self.cursors[room.name]]
+        if fresh:
+            self._write(room, fresh)
+        if self.cursors.get(room.name) == room.head:
+            self.behind.pop(room.name, None)
+            room.live[self] = None
+            self._mark(room.name)
+
+    def _write(self, room: Room, entries: Sequence[Entry]) -> None:
+        if self._markers or self._until:
+            self._write_watching(room, entries)
+            return
+        self.sink.write(entries)
+        self.cursors[room.name] = entries[-1].n
+
+    def _write_watching(self, room: Room, entries: Sequence[Entry]) -> None:
+        """Write one by one, so that markers and leaving happen at their exact place."""
+        for entry in entries:
+            self.sink.write((entry,))
+            self.cursors[room.name] = entry.n
+            self._mark(room.name)
+            if self._until and entry.name in self._until.get(room.name, ()):
+                self.leave(room)
+                return
+
+    def _mark(self, room: str) -> None:
+        if self._markers and (marker := self._markers.get(room)) and self.cursors[room] >= marker.n:
+            del self._markers[room]
+            self.sink.answer(marker.event, marker.data)
+
+    def _fall_behind(self, room: Room) -> None:
+        room.live.pop(self, None)
+        self.behind[room.name] = room
+        self._wake(self)
+
+    def _drop(self, room: str) -> None:
+        self.behind.pop(room, None)
+        if self._markers is not None:
+            self._markers.pop(room, None)
+        if self._until is not None:
+            self._until.pop(room, None)
+
+
+def _within(entries: list[Entry], budget: int) -> list[Entry]:
+    for index, entry in enumerate(entries):
+        budget -= entry.size
+        if budget < 0 and index:
+            return entries[:index]
+    return entries

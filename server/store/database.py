@@ -1,0 +1,110 @@
+"""The connection, its indexes, and the translation of database errors."""
+
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from server.store.attempts import AttemptStore
+from server.store.chats import ChatStore
+from server.store.content import ContentStore
+from server.store.entries import EntryStore
+from server.store.guard import guard
+from server.store.keys import KeyStore
+from server.store.processes import ProcessStore
+from server.store.requests import RequestStore
+from server.store.sessions import SessionStore
+
+Documents = AsyncIOMotorDatabase[dict[str, Any]]
+
+
+class Store:
+    """One database with a store per aggregate.
+
+    Writes that a caller awaits are journaled on a majority: what returned survives a kill. Every method raises
+    Unavailable while MongoDB cannot be reached; cancelling a call leaves its outcome unknown.
+    """
+
+    def __init__(self, client: AsyncIOMotorClient[dict[str, Any]], name: str) -> None:
+        self._client = client
+        self.database: Documents = client.get_database(
+            name, write_concern=WriteConcern(w="majority", j=True), read_concern=ReadConcern("local")
+        )
+        self.entries = EntryStore(self.database)
+        self.processes = ProcessStore(self.database)
+        self.content = ContentStore(self.database)
+        self.attempts = AttemptStore(self.database)
+        self.chats = ChatStore(self.database)
+        self.sessions = SessionStore(self.database)
+        self.requests = RequestStore(self.database)
+        self.keys = KeyStore(self.database)
+
+    async def prepare(self) -> None:
+        """Create the indexes and the log's epoch; safe to repeat and to run in several processes at once."""
+        with guard():
+            await self.database.entries.create_indexes(
+                [
+                    IndexModel(
+                        [("_id.r", ASCENDING), ("eid", ASCENDING)],
+                        unique=True,
+                        partialFilterExpression={"eid": {"$exists": True}},
+                    )
+                ]
+            )
+            for name in ("chats", "attempts"):
+                await self.database[name].create_indexes(
+                    [
+                        IndexModel(
+                            [("outbox_at", ASCENDING)],
+                            partialFilterExpression={"outbox_at": {"$exists": True}},
+                        ),
+                        IndexModel([("work.owner", ASCENDING)], sparse=True),
+                        IndexModel([("owner.id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
+                        IndexModel([("org", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
+                    ]
+                )
+            await self.database.chats.create_indexes(
+                [
+                    IndexModel([("reply.owner", ASCENDING)], sparse=True),
+                    IndexModel(
+                        [("deadline", ASCENDING)], partialFilterExpression={"deadline": {"$exists": True}}
+                    ),
+                    IndexModel([("attempt_id", ASCENDING)]),
+                    IndexModel([("messages.id", ASCENDING)]),
+                    IndexModel([("grades.grade_id", ASCENDING)]),
+                ]
+            )
+            await self.database.content.create_indexes(
+                [IndexModel([("kind", ASCENDING), ("org", ASCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)])]
+            )
+            await self.database.requests.create_indexes(
+                [IndexModel([("at", ASCENDING)], expireAfterSeconds=24 * 3600)]
+            )
+            await self.database.sessions.create_indexes([IndexModel([("process", ASCENDING)])])
+        await self.processes.make_epoch()
+
+    async def ping(self) -> None:
+        """Ask the primary for an answer; raises Unavailable."""
+        with guard():
+            await self.database.command("ping")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+
+def connect(url: str, database: str) -> Store:
+    """Return a store; nothing is sent before its first use."""
+    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+        url,
+        tz_aware=True,
+        serverSelectionTimeoutMS=3000,
+        connectTimeoutMS=3000,
+        socketTimeoutMS=15000,
+        maxPoolSize=32,
+        retryWrites=True,
+        appname="greenroom",
+    )
+    return Store(client, database)

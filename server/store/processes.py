@@ -1,0 +1,59 @@
+"""Living processes and the log's epoch."""
+
+import secrets
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo.errors import DuplicateKeyError
+
+from server.store.guard import guard
+
+LEASE_MS = 10_000
+
+
+class ProcessStore:
+    """Heartbeats by the database's clock, so that clock skew between processes does not matter."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        self._processes = database.processes
+        self._meta = database.meta
+
+    async def beat(self, process: str) -> str:
+        """Prolong a process's life by 10 s and return the log's epoch."""
+        with guard():
+            await self._processes.update_one(
+                {"_id": process}, [{"$set": {"until": {"$add": ["$$NOW", LEASE_MS]}}}], upsert=True
+            )
+            meta = await self._meta.find_one({"_id": "log"})
+        return str(meta["epoch"]) if meta else ""
+
+    async def leave(self, process: str) -> None:
+        """Remove a process that ends: its work may be taken over at once."""
+        with guard():
+            await self._processes.delete_one({"_id": process})
+
+    async def living(self) -> set[str]:
+        """Return the processes whose heartbeat counts, and forget those dead for a day."""
+        with guard():
+            rows = await self._processes.find({"$expr": {"$gt": ["$until", "$$NOW"]}}).to_list(None)
+            await self._processes.delete_many(
+                {"$expr": {"$lt": ["$until", {"$subtract": ["$$NOW", 86_400_000]}]}}
+            )
+        return {str(r["_id"]) for r in rows}
+
+    async def make_epoch(self) -> str:
+        """Return the log's epoch; made with the database."""
+        with guard():
+            try:
+                await self._meta.insert_one({"_id": "log", "epoch": secrets.token_hex(8)})
+            except DuplicateKeyError:
+                pass
+            meta = await self._meta.find_one({"_id": "log"})
+        return str(meta["epoch"]) if meta else ""
+
+    async def change_epoch(self, old: str) -> str:
+        """Give the log a new epoch unless somebody else did; return the one in force."""
+        with guard():
+            await self._meta.update_one({"_id": "log", "epoch": old}, {"$set": {"epoch": secrets.token_hex(8)}})
+            meta = await self._meta.find_one({"_id": "log"})
+        return str(meta["epoch"]) if meta else ""
