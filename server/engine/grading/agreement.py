@@ -30,7 +30,9 @@ def settle(group: StandardGroup, awarded: Sequence[Standard]) -> tuple[Standard,
     """
     median = statistics.median(s.points for s in awarded)
     points = min((abs(s.points - median), s.points) for s in group.standards)[1]
-    judge = min(range(len(awarded)), key=lambda j: (abs(awarded[j].points - median), abs(awarded[j].points - points)))
+    judge = min(
+        range(len(awarded)), key=lambda j: (abs(awarded[j].points - median), abs(awarded[j].points - points))
+    )
     if awarded[judge].points == points:
         return awarded[judge], judge
     return min((s for s in group.standards if s.points == points), key=lambda s: s.level), judge
@@ -44,5 +46,7 @@ def krippendorff_alpha(points: Sequence[Sequence[float]]) -> float | None:
         return 1.0  # the library refuses data without variance
     import krippendorff  # loads numpy, which most processes never need
 
-    alpha = float(krippendorff.alpha(reliability_data=[list(r) for r in points], level_of_measurement="interval"))
+    alpha = float(
+        krippendorff.alpha(reliability_data=[list(r) for r in points], level_of_measurement="interval")
+    )
     return round(alpha, 6) if math.isfinite(alpha) else None

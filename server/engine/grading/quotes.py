@@ -25,7 +25,9 @@ def exact_span(text: str, content: str) -> str | None:
     return match[0] if match else None
 
 
-def verify_quotes(claims: Iterable[tuple[str, str]], transcript: Sequence[Message]) -> tuple[list[Quote], int]:
+def verify_quotes(
+    claims: Iterable[tuple[str, str]], transcript: Sequence[Message]
+) -> tuple[list[Quote], int]:
     """Return the true ones of (reference, text) claims as quotes, each once, and the number of false ones."""
     quotes: list[Quote] = []
     dropped = 0

@@ -5,6 +5,8 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from schemas.attempt import Message
 
 DATA_RULES = (
@@ -73,27 +75,39 @@ def quote_transcript(transcript: Sequence[Message], *, budget: int) -> QuotedTra
         if left_out or (len(line) > room and lines):
             left_out += 1
             continue
-        if len(line) > room:
-            tail = message.content[-max(1, room // 2) :]
-            line = _line(number, message.model_copy(update={"content": "… " + tail}))
-        lines.append(line)
-        room -= len(line) + 1
+        lines.append(_line_within(number, message, room=room))
+        room -= len(lines[-1]) + 1
     if left_out:
-        lines.append(_json({"left_out": f"{left_out} older messages"}))
+        lines.append(json_line({"left_out": f"{left_out} older messages"}))
     mark = secrets.token_hex(12)
     text = "\n".join([f"<<data {mark}>>", *reversed(lines), f"<<end {mark}>>"])
     return QuotedTranscript(mark=mark, text=text, left_out=left_out)
 
 
 def _line(number: int, message: Message) -> str:
-    fields = {"m": f"m{number}", "who": "learner" if message.role == "user" else "persona", "text": message.content}
+    fields: dict[str, JsonValue] = {
+        "m": f"m{number}",
+        "who": "learner" if message.role == "user" else "persona",
+        "text": message.content,
+    }
     if message.state != "complete":
         fields["state"] = message.state
-    return _json(fields)
+    return json_line(fields)
 
 
-def _json(fields: dict[str, str]) -> str:
-    text = json.dumps(fields, ensure_ascii=False)
+def _line_within(number: int, message: Message, *, room: int) -> str:
+    line, kept = _line(number, message), message.content
+    while len(line) > room and len(kept) > 1:
+        kept = kept[
+            -max(1, len(kept) * room // (len(line) + 16)) :
+        ]  # escapes make lines longer than their text
+        line = _line(number, message.model_copy(update={"content": "… " + kept}))
+    return line
+
+
+def json_line(value: JsonValue) -> str:
+    """Return a value as JSON on one line, whatever line breaks its texts hold."""
+    text = json.dumps(value, ensure_ascii=False)
     for separator in "\x7f\x85\u2028\u2029":  # line breaks to some readers, but left alone by JSON
         text = text.replace(separator, f"\\u{ord(separator):04x}")
     return text

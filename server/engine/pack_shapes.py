@@ -1,0 +1,85 @@
+"""How content is written in a pack, where that differs from its models."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pydantic import BaseModel
+
+from schemas.content import (
+    ChatTemplate,
+    ContentKind,
+    Document,
+    Home,
+    Media,
+    Option,
+    Persona,
+    Practice,
+    Question,
+    Rubric,
+    Scenario,
+    ScenarioRef,
+    Standard,
+    StandardGroup,
+)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A field that names other content: the model's field, and what kind it names."""
+
+    target: str
+    kind: ContentKind | Literal["video"]
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a model is written in a pack where that differs from the model itself.
+
+    `key_field` is filled from the key of a mapping; `shorthand` is the field that a bare text stands for.
+    """
+
+    model: type[BaseModel]
+    references: Mapping[str, Reference] = field(default_factory=dict)
+    parts: Mapping[str, "Shape"] = field(default_factory=dict)
+    inner: Mapping[str, "Shape"] = field(default_factory=dict)
+    key_field: str | None = None
+    shorthand: str | None = None
+
+    def fields(self) -> list[str]:
+        """Return the names of the fields as an author writes them."""
+        hidden = {r.target for r in self.references.values()}
+        return [*(f for f in self.model.model_fields if f not in hidden), *self.references]
+
+
+_VIDEO = Reference("video_id", "video")
+_QUESTION = Shape(Question, references={"video": _VIDEO}, parts={"options": Shape(Option)})
+_GROUP = Shape(StandardGroup, parts={"standards": Shape(Standard, key_field="level")})
+_PLACES = {
+    "scenarios": Shape(
+        ScenarioRef,
+        references={
+            "scenario": Reference("scenario_id", "scenario"),
+            "rubric": Reference("rubric_id", "rubric"),
+        },
+        shorthand="scenario",
+    )
+}
+SHAPES: dict[ContentKind, Shape] = {
+    "persona": Shape(Persona),
+    "rubric": Shape(Rubric, parts={"groups": _GROUP}),
+    "document": Shape(Document),
+    "scenario": Shape(
+        Scenario,
+        references={
+            "persona": Reference("persona_id", "persona"),
+            "rubric": Reference("rubric_id", "rubric"),
+            "documents": Reference("document_ids", "document", many=True),
+        },
+        parts={"images": Shape(Media), "videos": Shape(Media), "questions": _QUESTION},
+        inner={"template": Shape(ChatTemplate)},
+    ),
+    "practice": Shape(Practice, parts=_PLACES),
+    "home": Shape(Home, parts=_PLACES),
+}

@@ -1,0 +1,319 @@
+"""A scripted OpenAI-compatible server: tests and offline work talk to it over real HTTP."""
+
+import argparse
+import array
+import asyncio
+import base64
+import json
+import math
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from server.llm.script import DEFAULT_DIMENSIONS, Ask, Rule, default_reply, embed, instance, split_words
+
+State = Literal["running", "done", "closed_by_client"]
+MODELS = ("scripted", "scripted-judge", "scripted-embedding")
+_RULES = TypeAdapter(list[Rule])
+_ID = "chatcmpl-scripted"
+
+
+class Seen(BaseModel):
+    """A request that the server was asked, and how far its answer is; `at` is seconds on a monotonic clock."""
+
+    id: int
+    model: str
+    messages: list[dict[str, Any]]
+    response_format: str | None
+    stream: bool
+    body: dict[str, Any]
+    at: float
+    state: State = "running"
+    chunks: int = 0
+    status: int = 200
+
+
+class ScriptedModel:
+    """An OpenAI-compatible model on 127.0.0.1 whose answers are scripted by rules; the first match wins.
+
+    It is also scripted over HTTP: `PUT /script` takes the rules, `GET /requests` lists what was asked
+    (`?state=done&count=1` waits up to 10 s until so many are in that state), `DELETE /requests` forgets it.
+    """
+
+    def __init__(self, rules: Iterable[Rule | dict[str, Any]] = ()) -> None:
+        self.requests: list[Seen] = []
+        self._rules: list[Rule] = []
+        self._changed = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+        self.script(rules)
+
+    def script(self, rules: Iterable[Rule | dict[str, Any]]) -> None:
+        """Replace the rules; raises pydantic's ValidationError when one is not a rule."""
+        self._rules = _RULES.validate_python(
+            [r.model_copy() if isinstance(r, Rule) else r for r in rules],
+        )
+
+    async def start(self, port: int = 0, host: str = "127.0.0.1") -> str:
+        """Listen and return the base URL for an OpenAI client, with /v1."""
+        app = web.Application(client_max_size=64 * 1024 * 1024)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/embeddings", self._embeddings)
+        app.router.add_put("/script", self._put_script)
+        app.router.add_get("/requests", self._get_requests)
+        app.router.add_delete("/requests", self._delete_requests)
+        # Handlers are cancelled when the client goes, so that even a hanging answer notices it.
+        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        bound: int = self._runner.addresses[0][1]
+        return f"http://{host}:{bound}/v1"
+
+    async def stop(self) -> None:
+        """Stop listening and cut what runs; safe to call twice."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def until(self, state: State, count: int = 1, *, timeout: float = 10) -> list[Seen]:
+        """Wait until so many requests are in a state and return them; raises TimeoutError."""
+        async with asyncio.timeout(timeout), self._changed:
+            await self._changed.wait_for(lambda: len(self._in(state)) >= count)
+        return self._in(state)
+
+    def _in(self, state: State) -> list[Seen]:
+        return [r for r in self.requests if r.state == state]
+
+    async def _note(self, seen: Seen, state: State) -> None:
+        seen.state = state
+        async with self._changed:
+            self._changed.notify_all()
+
+    # --- control ---------------------------------------------------------------------------------------
+
+    async def _put_script(self, request: web.Request) -> web.Response:
+        try:
+            self.script(await request.json())
+        except (ValidationError, ValueError, TypeError) as error:
+            return web.Response(status=400, text=f"not a list of rules: {error}\n")
+        return web.Response(status=204)
+
+    async def _get_requests(self, request: web.Request) -> web.Response:
+        state = request.query.get("state")
+        if state in ("running", "done", "closed_by_client"):
+            with suppress(TimeoutError):
+                await self.until(state, int(request.query.get("count", "1")))
+        return _json([r.model_dump() for r in self.requests if state in (None, r.state)])
+
+    async def _delete_requests(self, _request: web.Request) -> web.Response:
+        self.requests.clear()
+        return web.Response(status=204)
+
+    # --- the OpenAI API --------------------------------------------------------------------------------
+
+    async def _models(self, _request: web.Request) -> web.Response:
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "greenroom"} for name in MODELS]
+        return _json({"object": "list", "data": data})
+
+    async def _embeddings(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        given = body.get("input", "")
+        texts = [given] if isinstance(given, str) else given
+        vectors = [embed(text, body.get("dimensions") or DEFAULT_DIMENSIONS) for text in texts]
+        base64_wanted = body.get("encoding_format") == "base64"
+        data = [
+            {"object": "embedding", "index": i, "embedding": _base64(v) if base64_wanted else v}
+            for i, v in enumerate(vectors)
+        ]
+        used = sum(len(t.split()) for t in texts)
+        usage = {"prompt_tokens": used, "total_tokens": used}
+        return _json({"object": "list", "data": data, "model": body.get("model"), "usage": usage})
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        try:
+            ask = Ask.of(body)
+        except ValidationError:
+            error = {"message": "model and messages are needed", "type": "invalid_request_error"}
+            return _json({"error": error}, status=400)
+        seen = Seen(
+            id=len(self.requests) + 1,
+            model=ask.model,
+            messages=ask.messages,
+            response_format=ask.schema_name,
+            stream=ask.stream,
+            body=body,
+            at=time.monotonic(),
+        )
+        self.requests.append(seen)
+        await self._note(seen, "running")
+        state: State = "done"
+        try:
+            return await self._answer(request, ask, seen)
+        except (asyncio.CancelledError, ConnectionError):
+            state = "closed_by_client"
+            raise
+        finally:
+            await self._note(seen, state)
+
+    def _rule(self, ask: Ask) -> Rule:
+        for rule in self._rules:
+            if rule.times != 0 and ask.meets(rule.match):
+                if rule.times is not None:
+                    rule.times -= 1
+                return rule
+        return Rule()
+
+    async def _answer(self, request: web.Request, ask: Ask, seen: Seen) -> web.StreamResponse:
+        rule = self._rule(ask)
+        chunks = _chunks(rule, ask)
+        if rule.first_delay_ms:
+            await asyncio.sleep(rule.first_delay_ms / 1000)
+        if rule.status is not None:
+            seen.status = rule.status
+            return _refusal(rule)
+        if rule.hang and (not ask.stream or not _says(rule)):
+            await asyncio.Event().wait()
+        if ask.stream:
+            return await self._stream(request, ask, seen, rule=rule, chunks=chunks)
+        if rule.break_after is not None:
+            return _cut(request, web.Response())
+        if rule.delay_ms:
+            await asyncio.sleep(rule.delay_ms * len(chunks) / 1000)
+        seen.chunks = len(chunks)
+        message = {"role": "assistant", "content": "".join(chunks)}
+        choice = {"index": 0, "message": message, "finish_reason": rule.finish_reason}
+        whole = _envelope(ask, "chat.completion") | {"choices": [choice], "usage": _usage(rule, ask, chunks)}
+        return _json(whole)
+
+    async def _stream(
+        self, request: web.Request, ask: Ask, seen: Seen, *, rule: Rule, chunks: Sequence[str]
+    ) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        await response.prepare(request)
+        frames = _frames(ask, chunks)
+        limit = len(frames) if rule.break_after is None else min(rule.break_after, len(frames))
+        delay = rule.delay_ms / 1000
+        for start in range(0, limit, rule.batch):
+            part = frames[start : min(start + rule.batch, limit)]
+            await response.write(b"".join(part) if len(part) > 1 else part[0])
+            seen.chunks += len(part)
+            # Without a delay the loop gets a turn, so that each write is a packet of its own.
+            await asyncio.sleep(delay)
+        if rule.break_after is not None:
+            return _cut(request, response)
+        if rule.hang:
+            await asyncio.Event().wait()
+        if rule.error is not None:
+            await response.write(_frame({"error": rule.error}))
+        else:
+            await response.write(_ending(ask, rule, chunks))
+        await response.write_eof()
+        return response
+
+
+def _says(rule: Rule) -> bool:
+    return rule.reply is not None or rule.chunks is not None or rule.chunks_count is not None
+
+
+def _chunks(rule: Rule, ask: Ask) -> Sequence[str]:
+    if rule.chunks is not None:
+        return rule.chunks
+    if rule.chunks_count is not None:
+        return [rule.chunk_text] * rule.chunks_count
+    if rule.json_value is not None:
+        return split_words(json.dumps(rule.json_value), rule.chunk_words)
+    if rule.reply is not None:
+        return split_words(rule.reply, rule.chunk_words)
+    if ask.json_schema is not None:
+        return split_words(json.dumps(instance(ask.json_schema)), rule.chunk_words)
+    if ask.schema_name == "json_object":
+        return ["{}"]
+    return split_words(default_reply(ask), rule.chunk_words)
+
+
+def _envelope(ask: Ask, kind: str) -> dict[str, Any]:
+    return {"id": _ID, "object": kind, "created": 1_767_225_600, "model": ask.model}
+
+
+def _frame(value: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(value) + b"\n\n"
+
+
+def _frames(ask: Ask, chunks: Sequence[str]) -> list[bytes]:
+    """Encode the chunks; what is the same in all of them is encoded once."""
+    mark = "\x00"
+    choice = {"index": 0, "delta": {"content": mark}, "logprobs": None, "finish_reason": None}
+    whole = _frame(_envelope(ask, "chat.completion.chunk") | {"choices": [choice]})
+    before, after = whole.split(orjson.dumps(mark))
+    return [before + orjson.dumps(text) + after for text in chunks]
+
+
+def _ending(ask: Ask, rule: Rule, chunks: Sequence[str]) -> bytes:
+    envelope = _envelope(ask, "chat.completion.chunk")
+    choice = {"index": 0, "delta": {}, "finish_reason": rule.finish_reason}
+    ending = _frame(envelope | {"choices": [choice]})
+    if ask.include_usage:
+        ending += _frame(envelope | {"choices": [], "usage": _usage(rule, ask, chunks)})
+    return ending + b"data: [DONE]\n\n"
+
+
+def _usage(rule: Rule, ask: Ask, chunks: Sequence[str]) -> dict[str, int]:
+    usage = {"prompt_tokens": len(ask.text().split()), "completion_tokens": len(chunks)} | (rule.usage or {})
+    return {"total_tokens": usage["prompt_tokens"] + usage["completion_tokens"]} | usage
+
+
+def _refusal(rule: Rule) -> web.Response:
+    error = rule.error or {"message": "scripted failure", "type": "scripted", "code": None, "param": None}
+    response = _json({"error": error}, status=rule.status or 500)
+    if rule.retry_after is not None:
+        seconds = rule.retry_after
+        response.headers["Retry-After"] = str(math.ceil(seconds))
+        response.headers["Retry-After-Ms"] = str(seconds * 1000)
+    return response
+
+
+def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Close the connection without ending the answer, after what was written has left."""
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _json(value: object, *, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
+
+
+def _base64(vector: list[float]) -> str:
+    return base64.b64encode(array.array("f", vector).tobytes()).decode()
+
+
+async def serve(*, port: int, rules: Iterable[Rule | dict[str, Any]] = ()) -> None:
+    """Serve until cancelled; prints the base URL first."""
+    model = ScriptedModel(rules)
+    try:
+        print(await model.start(port), flush=True)
+        await asyncio.Event().wait()
+    finally:
+        await model.stop()
+
+
+def main() -> None:
+    """Run the scripted model from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m server.llm.scripted", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--script", type=Path, help="JSON file with a list of rules")
+    options = parser.parse_args()
+    rules = json.loads(options.script.read_text()) if options.script else []
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve(port=options.port, rules=rules))
+
+
+if __name__ == "__main__":
+    main()

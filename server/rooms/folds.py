@@ -1,0 +1,243 @@
+"""Pure folds per family of rooms: what a room's entries add up to (core §9.2)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+State = dict[str, Any]
+Data = dict[str, Any]
+MAX_MESSAGES = 200
+MAX_BYTES = 256 * 1024
+MAX_ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A fold: its start, one step (changes the state in place), and how the state is shown."""
+
+    initial: Callable[[], State]
+    step: Callable[[State, str, Data], None]
+    render: Callable[[State], State]
+
+
+def family(room: str) -> str:
+    """Return the part of a room's name before its id."""
+    return room.split("_", 1)[0]
+
+
+# --- chats -------------------------------------------------------------------------------------------------
+
+
+def _chat_initial() -> State:
+    return {
+        "messages": [],
+        "typing": None,
+        "running": None,
+        "hints": [],
+        "responses": {},
+        "grades": {},
+        "ended": False,
+    }
+
+
+def _user_start(state: State, data: Data) -> None:
+    state["typing"] = {"id": data["message_id"], "parent_message_id": data.get("parent_message_id")}
+
+
+def _user_complete(state: State, data: Data) -> None:
+    typing = state["typing"] or {}
+    parent = typing.get("parent_message_id") if typing.get("id") == data["message_id"] else None
+    state["typing"] = None
+    state["messages"].append(
+        {
+            "id": data["message_id"],
+            "role": "user",
+            "content": data["content"],
+            "parent_message_id": parent,
+            "created_at": data["created_at"],
+            "state": "complete",
+        }
+    )
+
+
+def _assistant_start(state: State, data: Data) -> None:
+    state["running"] = {
+        "message_id": data["message_id"],
+        "parent_message_id": data.get("parent_message_id"),
+        "created_at": data["created_at"],
+        "parts": [],
+    }
+
+
+def _progress(state: State, data: Data) -> None:
+    running = state["running"]
+    if running and running["message_id"] == data.get("message_id") and data["content_type"] == "delta":
+        running["parts"].append(data["content"])
+
+
+def _assistant_complete(state: State, data: Data) -> None:
+    running = state["running"] or {}
+    state["running"] = None
+    message = {
+        "id": data["message_id"],
+        "role": "assistant",
+        "content": data.get("content", ""),
+        "parent_message_id": running.get("parent_message_id"),
+        "created_at": running.get("created_at"),
+        "state": data.get("state", "complete"),
+    }
+    if "usage" in data:
+        message["usage"] = data["usage"]
+    state["messages"].append(message)
+
+
+def _error(state: State, data: Data) -> None:
+    running = state["running"]
+    if running and data.get("message_id") == running["message_id"]:
+        state["running"] = None
+    if data.get("type") == "grade" and data.get("grade_id"):
+        state["grades"].setdefault(data["grade_id"], _grade(data["grade_id"]))["state"] = "failed"
+
+
+def _hints(state: State, data: Data) -> None:
+    state["hints"] = data["hints"]
+
+
+def _response(state: State, data: Data) -> None:
+    if data["success"]:
+        state["responses"][data["question_id"]] = {
+            "id": data["response_id"],
+            "option_ids": data.get("option_ids", []),
+            "is_correct": data["is_correct"],
+        }
+
+
+def _grade(grade_id: str) -> State:
+    return {
+        "grade_id": grade_id,
+        "state": "running",
+        "groups": [],
+        "strengths": [],
+        "improvements": [],
+        "analyses": [],
+    }
+
+
+def _grading(state: State, data: Data) -> None:
+    entry = data["entry"]
+    if entry["type"] == "start":  # also when another process begins it anew
+        state["grades"][data["grade_id"]] = _grade(data["grade_id"])
+    else:
+        grade = state["grades"].setdefault(data["grade_id"], _grade(data["grade_id"]))
+        grade["groups"].append({k: v for k, v in entry.items() if k not in ("type", "completed_count", "total_count")})
+
+
+def _content(state: State, data: Data) -> None:
+    grade = state["grades"].setdefault(data["grade_id"], _grade(data["grade_id"]))
+    grade[data["resource_type"]].append(data["entry"])
+
+
+def _graded(state: State, data: Data) -> None:
+    if data.get("grade_id"):
+        grade = state["grades"].setdefault(data["grade_id"], _grade(data["grade_id"]))
+        grade.update({k: data[k] for k in ("score", "total_points", "percentage", "passed") if k in data})
+        grade["state"] = "done"
+
+
+def _chat_ended(state: State, data: Data) -> None:
+    state["ended"] = True
+
+
+_CHAT_STEPS: dict[str, Callable[[State, Data], None]] = {
+    "attempt_user_start": _user_start,
+    "attempt_user_complete": _user_complete,
+    "attempt_assistant_start": _assistant_start,
+    "attempt_progress": _progress,
+    "attempt_assistant_complete": _assistant_complete,
+    "attempt_error": _error,
+    "attempt_hint_progress": _hints,
+    "attempt_response_result": _response,
+    "attempt_grading_progress": _grading,
+    "attempt_content_progress": _content,
+    "attempt_graded": _graded,
+    "attempt_chat_ended": _chat_ended,
+}
+
+
+def _chat_step(state: State, name: str, data: Data) -> None:
+    if (step := _CHAT_STEPS.get(name)) is not None:
+        step(state, data)
+
+
+def _chat_render(state: State) -> State:
+    running = state["running"]
+    shown = {
+        "messages": _siblings(state["messages"])[-MAX_MESSAGES:],
+        "hints": state["hints"],
+        "responses": state["responses"],
+        "grades": list(state["grades"].values()),
+        "ended": state["ended"],
+    }
+    if len(state["messages"]) > MAX_MESSAGES:
+        shown["more"] = True
+    if running:
+        shown["running"] = {
+            "message_id": running["message_id"],
+            "parent_message_id": running["parent_message_id"],
+            "created_at": running["created_at"],
+            "text": "".join(running["parts"]),
+        }
+    size = 0
+    for index in range(len(shown["messages"]) - 1, -1, -1):
+        size += len(shown["messages"][index]["content"])
+        if size > MAX_BYTES and index < len(shown["messages"]) - 1:
+            shown["messages"] = shown["messages"][index + 1 :]
+            shown["more"] = True
+            break
+    return shown
+
+
+def _siblings(messages: list[State]) -> list[State]:
+    families: dict[str | None, list[State]] = {}
+    for message in messages:
+        families.setdefault(message["parent_message_id"], []).append(message)
+    for siblings in families.values():
+        for index, message in enumerate(siblings):
+            message["sibling_index"] = index
+            message["sibling_count"] = len(siblings)
+    return messages
+
+
+# --- profiles and guests -----------------------------------------------------------------------------------
+
+
+def _profile_initial() -> State:
+    return {"attempts": {}}
+
+
+def _profile_step(state: State, name: str, data: Data) -> None:
+    attempt_id = data.get("attempt_id")
+    if attempt_id is None:
+        return
+    attempts = state["attempts"]
+    attempt = attempts.setdefault(attempt_id, {"attempt_id": attempt_id, "chat_ids": [], "ended": False})
+    if name == "attempt_started":
+        attempt["chat_entry_id"] = data["chat_entry_id"]
+    elif name == "attempt_chat_started":
+        attempt["chat_ids"].append(data["chat_id"])
+    elif name == "attempt_ended":
+        attempt["ended"] = True
+    while len(attempts) > MAX_ATTEMPTS:
+        del attempts[next(iter(attempts))]
+
+
+def _profile_render(state: State) -> State:
+    return {"attempts": list(state["attempts"].values())}
+
+
+_PROFILE = Fold(_profile_initial, _profile_step, _profile_render)
+FOLDS: dict[str, Fold] = {
+    "attempt": Fold(_chat_initial, _chat_step, _chat_render),
+    "profile": _PROFILE,
+    "guest": _PROFILE,
+}

@@ -1,0 +1,70 @@
+"""This process's life: its heartbeat in the database, its lease, and the log's epoch (core §7, §12)."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from server.errors import Unavailable
+from server.store.processes import ProcessStore
+
+log = structlog.get_logger(__name__)
+BEAT_SECONDS = 2.0
+LEASE_SECONDS = 8.0  # less than the 10 s after which others may take over
+
+
+class Process:
+    """Beats every 2 s; `alive` turns false 8 s after the last good beat began, before others take over."""
+
+    def __init__(self, name: str, store: ProcessStore) -> None:
+        self.name = name
+        self.epoch = ""
+        self._store = store
+        self._beaten_at = float("-inf")
+        self._on_beat: list[Callable[[], None]] = []
+        self._on_epoch: list[Callable[[], None]] = []
+
+    @property
+    def alive(self) -> bool:
+        """Tell whether this process still owns what it is working on."""
+        return time.monotonic() - self._beaten_at <= LEASE_SECONDS
+
+    def on_beat(self, call: Callable[[], None]) -> None:
+        """Have `call` run after every beat, good or bad."""
+        self._on_beat.append(call)
+
+    def on_epoch(self, call: Callable[[], None]) -> None:
+        """Have `call` run when the log's epoch has changed."""
+        self._on_epoch.append(call)
+
+    async def living(self) -> set[str]:
+        """Return the names of the living processes; raises Unavailable."""
+        return await self._store.living()
+
+    async def beat(self) -> None:
+        """Prolong the lease; raises Unavailable."""
+        began = time.monotonic()
+        epoch = await self._store.beat(self.name)
+        self._beaten_at = began
+        changed = self.epoch not in ("", epoch)
+        self.epoch = epoch
+        if changed:
+            log.warning("log epoch changed", epoch=epoch)
+            for call in self._on_epoch:
+                call()
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            try:
+                await self.beat()
+            except Unavailable:
+                log.warning("heartbeat failed", alive=self.alive)
+            for call in self._on_beat:
+                call()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    async def leave(self) -> None:
+        """Let others take over at once; raises Unavailable."""
+        await self._store.leave(self.name)

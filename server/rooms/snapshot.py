@@ -1,0 +1,81 @@
+"""Snapshots: folds of a room's log up to an offset (core §9)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from server.rooms.folds import FOLDS, Fold, family
+from server.rooms.room import Room
+from server.store.entries import EntryStore
+
+CHECKPOINT_ENTRIES = 500
+PAGE = 500
+Base = Callable[[str], Awaitable[dict[str, Any]]]
+State = dict[str, Any]
+
+
+class Cached:
+    """A fold that is kept while its room is loaded."""
+
+    __slots__ = ("lock", "n", "saved", "state")
+
+    def __init__(self, n: int, state: State) -> None:
+        self.n = n
+        self.state = state
+        self.saved = n
+        self.lock = asyncio.Lock()
+
+
+class Snapshots:
+    """Folds rooms on demand; `bases` give what is fixed at a room's creation, by family.
+
+    A snapshot at S is the base and the fold of entries 1…S, so it never disagrees with the entries that follow.
+    """
+
+    def __init__(self, entries: EntryStore, bases: dict[str, Base]) -> None:
+        self._entries = entries
+        self._bases = bases
+        self._cache: dict[str, Cached] = {}
+
+    async def take(self, room: Room) -> tuple[int, State]:
+        """Return (S, snapshot) with S at least the head at the time of the call; raises Unavailable."""
+        fold = FOLDS[family(room.name)]
+        cached = await self._cached(room.name, fold)
+        async with cached.lock:
+            await self._advance(room, cached, fold)
+            state = fold.render(orjson.loads(orjson.dumps(cached.state)))
+            offset = cached.n
+        base = self._bases.get(family(room.name))
+        fixed = await base(room.name) if base else {}
+        return offset, {"offset": offset, **fixed, **state}
+
+    async def put_away(self, room: Room) -> None:
+        """Store the fold of a room that is being unloaded."""
+        cached = self._cache.pop(room.name, None)
+        if cached is not None and cached.n > cached.saved:
+            await self._entries.save_checkpoint(room.name, cached.n, cached.state)
+
+    def clear(self) -> None:
+        """Forget all folds, because the log's epoch has changed."""
+        self._cache.clear()
+
+    async def _cached(self, name: str, fold: Fold) -> Cached:
+        if name not in self._cache:
+            stored = await self._entries.checkpoint(name)
+            self._cache.setdefault(name, Cached(*(stored or (0, fold.initial()))))
+        return self._cache[name]
+
+    async def _advance(self, room: Room, cached: Cached, fold: Fold) -> None:
+        head = room.head
+        while cached.n < head:
+            rows = await self._entries.page(room.name, after=cached.n, upto=head, limit=PAGE)
+            if not rows:
+                return
+            for row in rows:
+                fold.step(cached.state, row.name, orjson.loads(row.j))
+                cached.n = row.n
+            if cached.n - cached.saved >= CHECKPOINT_ENTRIES:
+                await self._entries.save_checkpoint(room.name, cached.n, cached.state)
+                cached.saved = cached.n
