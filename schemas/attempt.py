@@ -589,7 +589,7 @@ class RunningReply(BaseModel):
     cause: str = "message"
 
 
-WorkKind = Literal["hint", "end", "grade", "opening", "proceed", "end_all"]
+WorkKind = Literal["hint", "end", "grade"]
 
 
 class Work(BaseModel):
@@ -627,7 +627,7 @@ class Chat(BaseModel):
     grades: list[Grade] = []
     reply: RunningReply | None = None
     work: list[Work] = []
-    ended: bool = False
+    ended: bool = False  # attempt_chat_ended is out: graded, if it was to be
 
 
 class ChatEntry(BaseModel):
@@ -662,6 +662,4 @@ class Attempt(BaseModel):
     created_at: Time
     ended_at: Time | None = None
     entries: list[ChatEntry]
-    work: list[Work] = []
-
-
+    rev: int = 0

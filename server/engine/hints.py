@@ -16,9 +16,9 @@ MAX_TOKENS = 400
 TRANSCRIPT_CHARS = 4_000  # the end of the conversation is enough to suggest what comes next
 AUTHORED_CHARS = 1_200
 TASK = (
-    "You help a learner who practises a conversation with {persona}, an AI persona. Give one to three short hints"
-    " for the learner's next message: what to ask, acknowledge or do, one sentence each, not the words to say, in"
-    " the language of the conversation."
+    "You help a learner who practises a conversation with {persona}, an AI persona. Give one to three short"
+    " hints for the learner's next message: what to ask, acknowledge or do, one sentence each, not the words"
+    " to say, in the language of the conversation."
 )
 
 

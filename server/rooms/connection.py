@@ -42,7 +42,9 @@ class Connection:
         room = await self._hub.room(name)
         if self.member(name):
             self.follower.stay(name)
-            place = Place(room=name, epoch=self._hub.epoch, offset=room.head, cursor=room.head, recovered=True)
+            place = Place(
+                room=name, epoch=self._hub.epoch, offset=room.head, cursor=room.head, recovered=True
+            )
             return Joined(place, lambda: None)
         place = await self._hub.place(name, after=after, epoch=epoch)
         due = Marker(place.offset, marker.event, marker.encode()) if marker else None

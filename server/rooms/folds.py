@@ -129,7 +129,9 @@ def _grading(state: State, data: Data) -> None:
         state["grades"][data["grade_id"]] = _grade(data["grade_id"])
     else:
         grade = state["grades"].setdefault(data["grade_id"], _grade(data["grade_id"]))
-        grade["groups"].append({k: v for k, v in entry.items() if k not in ("type", "completed_count", "total_count")})
+        grade["groups"].append(
+            {k: v for k, v in entry.items() if k not in ("type", "completed_count", "total_count")}
+        )
 
 
 def _content(state: State, data: Data) -> None:

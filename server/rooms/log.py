@@ -44,7 +44,9 @@ class Item:
 
     def row(self) -> Row:
         """Return the entry to store."""
-        return Row(room=self.room, n=self.n, w=self.w, at=self.at, name=self.name, j=self.j.decode(), eid=self.eid)
+        return Row(
+            room=self.room, n=self.n, w=self.w, at=self.at, name=self.name, j=self.j.decode(), eid=self.eid
+        )
 
     def entry(self) -> Entry:
         """Return the entry to release."""

@@ -61,7 +61,9 @@ class Store:
                             partialFilterExpression={"outbox_at": {"$exists": True}},
                         ),
                         IndexModel([("work.owner", ASCENDING)], sparse=True),
-                        IndexModel([("owner.id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
+                        IndexModel(
+                            [("owner.id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]
+                        ),
                         IndexModel([("org", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
                     ]
                 )
@@ -77,7 +79,16 @@ class Store:
                 ]
             )
             await self.database.content.create_indexes(
-                [IndexModel([("kind", ASCENDING), ("org", ASCENDING), ("created_at", ASCENDING), ("_id", ASCENDING)])]
+                [
+                    IndexModel(
+                        [
+                            ("kind", ASCENDING),
+                            ("org", ASCENDING),
+                            ("created_at", ASCENDING),
+                            ("_id", ASCENDING),
+                        ]
+                    )
+                ]
             )
             await self.database.requests.create_indexes(
                 [IndexModel([("at", ASCENDING)], expireAfterSeconds=24 * 3600)]

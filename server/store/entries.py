@@ -79,7 +79,9 @@ class EntryStore:
             row = await self._seen.find_one({"_id.r": room, "eid": eid}, projection={"_id": 1})
         return int(row["_id"]["n"]) if row else None
 
-    async def page(self, room: str, *, after: int, upto: int = MAX_SAFE_INTEGER, limit: int = 300) -> list[Row]:
+    async def page(
+        self, room: str, *, after: int, upto: int = MAX_SAFE_INTEGER, limit: int = 300
+    ) -> list[Row]:
         """Return up to `limit` entries after a number, in order."""
         with guard():
             found = self._seen.find({"_id": _after(room, after, upto)}).sort("_id", 1).limit(limit)
@@ -133,5 +135,11 @@ def _document(row: Row) -> dict[str, Any]:
 
 def _row(d: dict[str, Any]) -> Row:
     return Row(
-        room=d["_id"]["r"], n=int(d["_id"]["n"]), w=d["w"], at=int(d["at"]), name=d["name"], j=d["j"], eid=d.get("eid")
+        room=d["_id"]["r"],
+        n=int(d["_id"]["n"]),
+        w=d["w"],
+        at=int(d["at"]),
+        name=d["name"],
+        j=d["j"],
+        eid=d.get("eid"),
     )

@@ -23,7 +23,9 @@ def guard() -> Iterator[None]:
     except PyMongoError as error:
         code = error.code if isinstance(error, OperationFailure) else None
         if code in (_BSON_OBJECT_TOO_LARGE, 17419, 17420):
-            raise TooLarge("The conversation has become too large; end this chat and start another.") from error
+            raise TooLarge(
+                "The conversation has become too large; end this chat and start another."
+            ) from error
         log.warning("database call failed", error=type(error).__name__, code=code)
         what = "is out of disk space" if code == _OUT_OF_DISK else "is away"
         raise Unavailable(f"The database {what}; nothing was lost, try again soon.") from error

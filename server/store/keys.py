@@ -35,7 +35,16 @@ class KeyStore:
         with guard():
             await self._keys.update_one(
                 {"_id": hashed},
-                [{"$set": {"profile_id": key.profile_id, "role": key.role, "org": key.org, "created_at": "$$NOW"}}],
+                [
+                    {
+                        "$set": {
+                            "profile_id": key.profile_id,
+                            "role": key.role,
+                            "org": key.org,
+                            "created_at": "$$NOW",
+                        }
+                    }
+                ],
                 upsert=True,
             )
 

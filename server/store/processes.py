@@ -54,6 +54,8 @@ class ProcessStore:
     async def change_epoch(self, old: str) -> str:
         """Give the log a new epoch unless somebody else did; return the one in force."""
         with guard():
-            await self._meta.update_one({"_id": "log", "epoch": old}, {"$set": {"epoch": secrets.token_hex(8)}})
+            await self._meta.update_one(
+                {"_id": "log", "epoch": old}, {"$set": {"epoch": secrets.token_hex(8)}}
+            )
             meta = await self._meta.find_one({"_id": "log"})
         return str(meta["epoch"]) if meta else ""

@@ -28,7 +28,12 @@ class RequestStore:
     async def claim(self, identity: str, key: str, *, digest: str, process: str) -> Request | None:
         """Insert a request and return None, or return the one that is there."""
         with guard():
-            document = {"_id": {"i": identity, "k": key}, "hash": digest, "state": "running", "process": process}
+            document = {
+                "_id": {"i": identity, "k": key},
+                "hash": digest,
+                "state": "running",
+                "process": process,
+            }
             try:
                 await self._requests.update_one(
                     {"_id": document["_id"], "hash": None, "state": None},

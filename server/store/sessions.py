@@ -61,7 +61,12 @@ class SessionStore:
             return None
         rooms = [SessionRoom(r["room"], int(r["from"]), bool(r.get("left"))) for r in row["rooms"]]
         return Session(
-            id=row["_id"], identity=row["identity"], key=row["key"], tag=row["tag"], epoch=row["epoch"], rooms=rooms
+            id=row["_id"],
+            identity=row["identity"],
+            key=row["key"],
+            tag=row["tag"],
+            epoch=row["epoch"],
+            rooms=rooms,
         )
 
     async def save_rooms(self, session: Session, epoch: str) -> None:

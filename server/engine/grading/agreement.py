@@ -25,8 +25,8 @@ def clamp(points: float, group: StandardGroup) -> float:
 def settle(group: StandardGroup, awarded: Sequence[Standard]) -> tuple[Standard, int]:
     """Return the standard whose points are closest to the judges' median, and the judge who speaks for it.
 
-    Of two equally close standards the lower counts. The judge is the one closest to the median, of several the
-    one closest to the standard, then the first.
+    Of two equally close standards the lower counts. The judge is the one closest to the median, of several
+    the one closest to the standard, then the first.
     """
     median = statistics.median(s.points for s in awarded)
     points = min((abs(s.points - median), s.points) for s in group.standards)[1]
@@ -39,7 +39,7 @@ def settle(group: StandardGroup, awarded: Sequence[Standard]) -> tuple[Standard,
 
 
 def krippendorff_alpha(points: Sequence[Sequence[float]]) -> float | None:
-    """Return the agreement of judges (rows) on groups (columns) as an interval scale; None when it is undefined."""
+    """Return how far judges (rows) agree on groups (columns), as an interval scale; None if undefined."""
     if len(points) < 2 or not points[0]:
         return None
     if len({value for row in points for value in row}) == 1:

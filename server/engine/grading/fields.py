@@ -14,8 +14,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 class AtMost:
     """Limit a text or list: the schema tells the model, and a longer one is cut.
 
-    A plain maximum would refuse the answer of a model whose endpoint does not enforce schemas, for the sake of
-    one word too many.
+    A plain maximum would refuse the answer of a model whose endpoint does not enforce schemas, for the sake
+    of one word too many.
     """
 
     limit: int
@@ -36,10 +36,10 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text).strip()
 
 
-Reference = Annotated[str, BeforeValidator(lambda value: str(value)), AtMost(12)]
-Span = Annotated[str, AtMost(240)]
+Reference = Annotated[str, BeforeValidator(str), AtMost(12)]
+Span = Annotated[str, AtMost(200)]
 Title = Annotated[str, AtMost(80)]
-Prose = Annotated[str, AtMost(600)]
+Prose = Annotated[str, AtMost(400)]
 
 
 class QuoteClaim(BaseModel):

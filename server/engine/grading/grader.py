@@ -96,9 +96,9 @@ class Grader:
     async def grade(self, task: GradingTask, emit: Emit) -> Grade:
         """Return the grade of a transcript, reporting each step through `emit`.
 
-        Groups are judged in parallel, a few calls at a time; a group is reported once, when all its judges are in.
-        Strengths, improvements and analyses follow, in this order. Raises Upstream when a model call fails for
-        good; the other calls are cancelled then. Stores nothing, so cancelling is safe at any time.
+        Groups are judged in parallel, a few calls at a time; a group is reported once, when all its judges
+        are in. Strengths, improvements and analyses follow, in this order. Raises Upstream when a model call
+        fails for good; the other calls are cancelled then. Stores nothing, so cancelling is safe at any time.
         """
         progress = Progress(task=task, emit=emit)
         await progress.start()

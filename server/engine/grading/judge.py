@@ -16,13 +16,13 @@ from server.engine.grading.quotes import verify_quotes
 from server.engine.grading.transcript import Budget, QuotedTranscript, clip, quote_transcript
 from server.llm import ChatTurn, Models
 
-MAX_TOKENS = 1_000
+MAX_TOKENS = 1_000  # more than the longest answer that the schema allows
 TASK = (
-    "You judge a learner's part in a practised conversation on one criterion, strictly by its levels. First copy up"
-    " to three short quotes, word for word, from the messages that decide it, each with its message (m1, m2, …)."
-    " Then give feedback of one to three sentences to the learner, as you. Then name the one level whose"
-    " description fits best what the learner did; what cannot be seen was not done, and of two levels that fit"
-    " equally the lower counts. Only the learner is judged; the persona's words are context."
+    "You judge a learner's part in a practised conversation on one criterion, strictly by its levels. First"
+    " copy up to three short quotes, word for word, from the messages that decide it, each with its message"
+    " (m1, m2, …). Then give feedback of one to three sentences to the learner, as you. Then name the one"
+    " level whose description fits best what the learner did; what cannot be seen was not done, and of two"
+    " levels that fit equally the lower counts. Only the learner is judged; the persona's words are context."
 )
 
 
@@ -56,10 +56,11 @@ async def judge_group(
     budget: Budget,
     judge: int = 0,
 ) -> Judgement:
-    """Ask judge number `judge` (from 0) for its verdict on one group; raises Upstream, and cancelling is safe.
+    """Ask judge number `judge` (from 0) for its verdict on one group.
 
     Judges differ in temperature and in the order in which they see the standards. A level that the group does
-    not have becomes the nearest one; false quotes are dropped and counted.
+    not have becomes the nearest one; false quotes are dropped and counted. Raises Upstream; cancelling is
+    safe.
     """
     data = quote_transcript(transcript, budget=budget.transcript)
     turns: list[ChatTurn] = [
@@ -90,7 +91,7 @@ async def judge_group(
 
 
 def standards_as_seen(group: StandardGroup, *, judge: int) -> list[Standard]:
-    """Return the standards in the order in which a judge sees them: by level to the first, shuffled to others."""
+    """Return the standards in the order that a judge sees: by level to the first, shuffled to others."""
     standards = sorted(group.standards, key=lambda s: s.level)
     if judge:
         random.Random(f"{group.id}:{judge}").shuffle(
@@ -117,7 +118,7 @@ def scenario_texts(scenario: Scenario | None) -> int:
 
 
 def _verdict_of(group: StandardGroup) -> type[Verdict]:
-    """Return the verdict's schema naming this group's levels; other numbers still parse and are then clamped."""
+    """Return the verdict's schema naming this group's levels; other numbers still parse."""
     levels = sorted(s.level for s in group.standards)
     level = Annotated[int, WithJsonSchema({"type": "integer", "enum": levels})]
     return create_model("Verdict", __base__=Verdict, level=(level, Field()))

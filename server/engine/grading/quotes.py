@@ -16,7 +16,7 @@ def find_message(transcript: Sequence[Message], reference: str) -> Message | Non
 
 
 def exact_span(text: str, content: str) -> str | None:
-    """Return the span of `content` that equals `text` up to white space, exactly as it stands there, or None."""
+    """Return the span of `content` that equals `text` up to white space, as it stands there, or None."""
     if not text.strip():
         return None
     if text in content:

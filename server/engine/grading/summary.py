@@ -26,7 +26,7 @@ def percentage(score: float, total: float) -> float:
 def group_grade(
     group: StandardGroup, *, standard: Standard, feedback: str, judgement: Judgement | None = None
 ) -> GroupGrade:
-    """Return the grade of a group that was given a standard; quotes are those of the judgement that speaks for it."""
+    """Return the grade of a group that was given a standard, with the quotes of a judgement."""
     points = clamp(standard.points, group)
     return GroupGrade(
         standard_group_id=group.id,

@@ -1,0 +1,88 @@
+"""What one model of an endpoint accepts, and what is learnt when it refuses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+import structlog
+
+from server.llm.failures import refusal
+from server.llm.providers import Provider, Structured
+from server.llm.structured import Shape
+from server.llm.turns import ChatTurn, with_system
+
+_log = structlog.get_logger(__name__)
+_FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured output", "guided", "grammar")
+_WEAKER: dict[Structured, Structured] = {"json_schema": "json_object", "json_object": "prompt"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """One request before it is put into a model's dialect."""
+
+    model: str
+    turns: Sequence[ChatTurn]
+    temperature: float | None = None
+    max_tokens: int | None = None
+    shape: Shape | None = None
+    stream: bool = False
+
+
+class Dialect:
+    """Builds request bodies for one model and remembers the parameters that it refused."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.provider = provider
+        self._structured: Structured = provider.structured
+        self._without: set[str] = set() if provider.stream_options else {"stream_options"}
+        self._limit = "max_tokens"
+
+    def body(self, ask: Ask) -> dict[str, Any]:
+        """Return the body of POST /chat/completions."""
+        body: dict[str, Any] = {"model": ask.model, "messages": list(ask.turns)}
+        if ask.temperature is not None:
+            body["temperature"] = ask.temperature
+        if ask.max_tokens is not None:
+            body[self._limit] = ask.max_tokens
+        if ask.stream:
+            body["stream"] = True
+            body["stream_options"] = {"include_usage": True}
+        if ask.shape is not None:
+            body |= self._structured_part(ask.shape, ask.turns)
+        return {name: value for name, value in body.items() if name not in self._without}
+
+    def learn(self, error: openai.APIStatusError, body: dict[str, Any]) -> bool:
+        """Learn from a refused body; True when the next one differs, so that asking again makes sense."""
+        if error.status_code not in (400, 422):
+            return False
+        said = refusal(error)
+        if "stream_options" in body and "stream_options" in said:
+            self._forgo("stream_options")
+        elif "response_format" in body and any(word in said for word in _FORMAT_WORDS):
+            self._weaken(body["response_format"]["type"])
+        elif "max_tokens" in body and "max_completion_tokens" in said:
+            self._limit = "max_completion_tokens"
+        elif "temperature" in body and "temperature" in said:
+            self._forgo("temperature")
+        else:
+            return False
+        return True
+
+    def _structured_part(self, shape: Shape, turns: Sequence[ChatTurn]) -> dict[str, Any]:
+        if self._structured == "json_schema":
+            return {"response_format": shape.response_format(bounds=self.provider.bounds)}
+        told: dict[str, Any] = {"messages": with_system(turns, shape.prompt())}
+        if self._structured == "json_object":
+            told["response_format"] = {"type": "json_object"}
+        return told
+
+    def _weaken(self, refused: Structured) -> None:
+        # Another request may have learnt it while this one was on its way.
+        if self._structured == refused:
+            self._structured = _WEAKER[refused]
+            _log.warning("model refuses response_format", refused=refused, instead=self._structured)
+
+    def _forgo(self, name: str) -> None:
+        self._without.add(name)
+        _log.warning("model refuses parameter", parameter=name)

@@ -1,0 +1,116 @@
+"""Reading a streamed chat completion from bytes; no I/O, so that tests can split them anywhere."""
+
+from typing import Any
+
+import orjson
+
+from server.errors import Upstream
+from server.llm.failures import BROKE_OFF, UNREADABLE, reported
+
+MAX_LINE = 4 * 1024 * 1024
+
+
+class EventParser:
+    """Splits server-sent events out of bytes; gives the data of each event, and skips comments and fields."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes and return the data of the events that they complete; ValueError for an endless line."""
+        if self._rest:
+            data = self._rest + data
+        if b"\r" in data:
+            # A return at the very end may be half of a line end, so it waits for the next byte.
+            half = data.endswith(b"\r")
+            body = data[:-1] if half else data
+            lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+            self._rest = lines.pop() + (b"\r" if half else b"")
+        else:
+            lines = data.split(b"\n")
+            self._rest = lines.pop()
+        if len(self._rest) > MAX_LINE:
+            raise ValueError("endless line")
+        return self._events(lines)
+
+    def end(self) -> list[bytes]:
+        """Return what the end of the bytes completes: some endpoints leave the last blank line out."""
+        lines = [self._rest.rstrip(b"\r"), b""]
+        self._rest = b""
+        return self._events(lines)
+
+    def _events(self, lines: list[bytes]) -> list[bytes]:
+        events: list[bytes] = []
+        for line in lines:
+            if line.startswith(b"data:"):
+                self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+            elif not line and self._data:
+                events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+                self._data.clear()
+        return events
+
+
+class ReplyParser:
+    """Reads the text of one reply, with its usage and how it ended, from the bytes of a stream.
+
+    `done` says that the reply is whole. `error` is what went wrong; text that came before it is still returned.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.error: Upstream | None = None
+        self.finish_reason = ""
+        self.tokens: dict[str, Any] | None = None
+        self._events = EventParser()
+
+    def feed(self, data: bytes) -> str:
+        """Take bytes and return the text in them; never raises, see `error`."""
+        try:
+            events = self._events.feed(data)
+        except ValueError:
+            self.error = Upstream(UNREADABLE)
+            return ""
+        return self._read(events)
+
+    def end(self) -> str:
+        """Take the end of the stream and return the last text; without a finish the reply broke off."""
+        text = self._read(self._events.end())
+        if self.error is None and not self.done:
+            self.done = bool(self.finish_reason)
+            self.error = None if self.done else Upstream(BROKE_OFF)
+        return text
+
+    def _read(self, events: list[bytes]) -> str:
+        texts: list[str] = []
+        for event in events:
+            if self.done or self.error is not None:
+                break
+            if event == b"[DONE]":
+                self.done = True
+                break
+            try:
+                self._chunk(orjson.loads(event), texts)
+            except (ValueError, TypeError, AttributeError, KeyError, IndexError):
+                self.error = Upstream(UNREADABLE)
+        return texts[0] if len(texts) == 1 else "".join(texts)
+
+    def _chunk(self, chunk: dict[str, Any], texts: list[str]) -> None:
+        if choices := chunk.get("choices"):
+            choice = choices[0]
+            if (delta := choice.get("delta")) and (text := delta.get("content") or delta.get("refusal")):
+                texts.append(text if isinstance(text, str) else text_of(text))
+            if reason := choice.get("finish_reason"):
+                self.finish_reason = str(reason)
+        if (usage := chunk.get("usage")) is not None:
+            self.tokens = {**usage}
+        if (error := chunk.get("error")) is not None:
+            self.error = reported(error)
+
+
+def text_of(content: object) -> str:
+    """Return the text of a message's content, which is a string, nothing, or a list of parts."""
+    if isinstance(content, list):
+        parts = [p for p in content if isinstance(p, dict) and p.get("type") == "text"]
+        return "".join(str(p.get("text", "")) for p in parts)
+    return content if isinstance(content, str) else ""

@@ -1,0 +1,132 @@
+"""One streamed reply of a model."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+import httpx2
+from openai import AsyncAPIResponse
+
+from schemas.envelope import Usage
+from server.errors import Upstream
+from server.llm.failures import BROKE_OFF, late
+from server.llm.prices import cost
+from server.llm.sse import ReplyParser
+
+# The SDK maps failures of a request; those of a raw body come as the transport raises them.
+READ_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
+_DRAIN = 0.2  # seconds for an endpoint to end the body after [DONE], so that the connection is used again
+
+
+class ModelStream:
+    """The text of a reply as it arrives: one item per network read, never empty.
+
+    `usage` is complete when the iteration has ended, and holds what is known before. Raises Upstream. Cancelling
+    is safe: the endpoint's stream is closed at once. One task may iterate.
+    """
+
+    def __init__(
+        self, response: AsyncAPIResponse[Any], *, model: str, started: float, limit: float, truncated: bool
+    ) -> None:
+        self._response = response
+        self._reads = response.iter_bytes()
+        self._parser = ReplyParser()
+        self._model = model
+        self._truncated = truncated
+        self._limit = limit
+        self._started = started
+        self._deadline = asyncio.get_running_loop().time() + limit - (time.perf_counter() - started)
+        self._first: float | None = None
+        self._ended: float | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """Return what the reply used so far."""
+        now = self._ended or time.perf_counter()
+        first = None if self._first is None else (self._first - self._started) * 1000
+        return measured(
+            self._parser.tokens,
+            model=self._model,
+            duration_ms=(now - self._started) * 1000,
+            first_token_ms=first,
+            finish_reason=self._parser.finish_reason,
+            truncated=self._truncated,
+        )
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self
+
+    async def __anext__(self) -> str:
+        parser = self._parser
+        while not parser.done:
+            if parser.error is not None:
+                await self.aclose()
+                raise parser.error
+            data = await self._read()
+            text = parser.feed(data) if data else parser.end()
+            if text:
+                if self._first is None:
+                    self._first = time.perf_counter()
+                return text
+        await self._finish()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the endpoint's stream; safe to call twice, and when cancelled."""
+        self._ended = self._ended or time.perf_counter()
+        await self._reads.aclose()
+        await self._response.close()
+
+    async def _read(self) -> bytes:
+        """Return the next bytes, b"" at the end."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await anext(self._reads, b"")
+        except TimeoutError:
+            failure = late(self._limit, begun=self._first is not None)
+        except READ_ERRORS:
+            failure = Upstream(BROKE_OFF)
+        if self._parser.finish_reason:
+            return b""  # the text is whole; only the usage is missing
+        await self.aclose()
+        raise failure
+
+    async def _finish(self) -> None:
+        if self._ended is None:
+            self._ended = time.perf_counter()
+            with suppress(TimeoutError, *READ_ERRORS):
+                async with asyncio.timeout(_DRAIN):
+                    while await anext(self._reads, b""):
+                        pass
+            await self.aclose()
+
+
+def measured(
+    tokens: dict[str, Any] | None,
+    *,
+    model: str,
+    duration_ms: float,
+    finish_reason: str,
+    truncated: bool,
+    first_token_ms: float | None = None,
+) -> Usage:
+    """Return the usage of a reply; without the endpoint's count, its cost is unknown."""
+    prompt, completion = _count(tokens, "prompt_tokens"), _count(tokens, "completion_tokens")
+    price = cost(model, prompt_tokens=prompt, completion_tokens=completion)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        cost_usd=price if tokens is not None or price == 0 and cost(model, prompt_tokens=1, completion_tokens=1) == 0 else None,
+        first_token_ms=None if first_token_ms is None else round(first_token_ms, 3),
+        duration_ms=round(duration_ms, 3),
+        finish_reason=finish_reason,
+        truncated=truncated or None,
+    )
+
+
+def _count(tokens: dict[str, Any] | None, name: str) -> int:
+    value = (tokens or {}).get(name)
+    return value if isinstance(value, int) else 0

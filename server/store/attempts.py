@@ -1,0 +1,26 @@
+"""Attempts: one go at a home or a practice."""
+
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+
+from schemas.attempt import Attempt, Pending
+from server.store.aggregates import AggregateStore, to_document
+
+
+class AttemptStore(AggregateStore[Attempt]):
+    """Attempts; every change is a compare-and-set on `rev`."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        super().__init__(database, "attempts", Attempt)
+
+    async def replace(self, attempt: Attempt, outbox: list[Pending]) -> list[Pending] | None:
+        """Store an attempt that was read and changed; None when somebody else changed it since."""
+        document = to_document(attempt)
+        del document["_id"], document["rev"]
+        return await self.change(
+            attempt.id,
+            when={"rev": attempt.rev},
+            update={"$set": document, "$inc": {"rev": 1}},
+            outbox=outbox,
+        )

@@ -1,0 +1,61 @@
+"""Chats: a scenario practised once, with its messages, answers and grades in one document."""
+
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+
+from schemas.attempt import Chat
+from server.store.aggregates import AggregateStore
+from server.store.guard import guard
+from server.store.pages import Page, page_filter, to_page
+
+MAX_CHAT_BYTES = 10 * 1024 * 1024
+
+
+class ChatStore(AggregateStore[Chat]):
+    """Chats, and what is inside them."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        super().__init__(database, "chats", Chat)
+
+    async def overdue(self) -> list[str]:
+        """Return open chats whose time is up."""
+        query = {"deadline": {"$exists": True}, "status": "open", "$expr": {"$lte": ["$deadline", "$$NOW"]}}
+        with guard():
+            found = await self._documents.find(query, projection={"_id": 1}).limit(100).to_list(100)
+        return [d["_id"] for d in found]
+
+    async def stops(self, owner: str) -> list[str]:
+        """Return chats whose reply, produced by this owner, is to be stopped."""
+        with guard():
+            found = await self._documents.find(
+                {"reply.owner": owner, "reply.stop": True}, projection={"_id": 1}
+            ).to_list(100)
+        return [d["_id"] for d in found]
+
+    async def of_attempt(self, chat_ids: list[str]) -> list[Chat]:
+        """Return chats by their ids, oldest first."""
+        with guard():
+            found = await self._documents.find({"_id": {"$in": chat_ids}}).sort("created_at", 1).to_list(None)
+        return [self._read(d) for d in found]
+
+    async def parts(
+        self, field: str, query: dict[str, Any], *, limit: int, cursor: str | None, key: str
+    ) -> Page[dict[str, Any]]:
+        """Return a page of messages or grades of the chats that match, newest first, with their chat_id."""
+        pipeline: list[dict[str, Any]] = [
+            {"$match": query},
+            {"$project": {field: 1}},
+            {"$unwind": f"${field}"},
+            {
+                "$replaceRoot": {
+                    "newRoot": {"$mergeObjects": [f"${field}", {"chat_id": "$_id", "_id": f"${field}.{key}"}]}
+                }
+            },
+            {"$match": page_filter(cursor)},
+            {"$sort": {"created_at": -1, "_id": -1}},
+            {"$limit": limit + 1},
+        ]
+        with guard():
+            rows = await self._documents.aggregate(pipeline).to_list(None)
+        return to_page(rows, limit)

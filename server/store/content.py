@@ -1,0 +1,92 @@
+"""Authored content, one collection for all kinds."""
+
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo import UpdateOne
+
+from schemas.content import CONTENT_MODELS, AnyContent, ContentKind, StoredContent
+from server.store.guard import guard
+from server.store.pages import Page, page_filter, to_page
+
+
+class ContentStore:
+    """Reads and writes content of an organisation; foreign content is as good as missing."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        self._content = database.content
+
+    async def put(self, contents: list[tuple[ContentKind, AnyContent]], *, org: str) -> int:
+        """Insert or replace content by its ids; return how many documents are new or different."""
+        if not contents:
+            return 0
+        writes = [_upsert(kind, content, org) for kind, content in contents]
+        with guard():
+            result = await self._content.bulk_write(writes, ordered=True)
+        return int(result.upserted_count + result.modified_count)
+
+    async def get(self, kind: ContentKind, key: str, *, org: str) -> StoredContent | None:
+        """Return a document, None when there is none."""
+        with guard():
+            row = await self._content.find_one({"_id": key, "kind": kind, "org": org})
+        return _read(row) if row else None
+
+    async def body(self, kind: ContentKind, key: str, *, org: str) -> AnyContent | None:
+        """Return content as its model."""
+        stored = await self.get(kind, key, org=org)
+        return CONTENT_MODELS[kind].model_validate(stored.body) if stored else None
+
+    async def exists(self, key: str) -> bool:
+        """Tell whether an id is in use, by whatever kind or organisation."""
+        with guard():
+            return await self._content.find_one({"_id": key}, projection={"_id": 1}) is not None
+
+    async def delete(self, kind: ContentKind, key: str, *, org: str) -> bool:
+        """Remove a document; False when there was none."""
+        with guard():
+            result = await self._content.delete_one({"_id": key, "kind": kind, "org": org})
+        return result.deleted_count == 1
+
+    async def list(
+        self, kind: ContentKind, *, org: str, limit: int, cursor: str | None, assigned: str | None = None
+    ) -> Page[dict[str, Any]]:
+        """Return a page of rows, newest first; `assigned` limits homes to those of a profile."""
+        query: dict[str, Any] = {"kind": kind, "org": org}
+        if assigned is not None:
+            query["body.profiles"] = {"$in": ["everyone", assigned]}
+        with guard():
+            found = self._content.find({**query, **page_filter(cursor)})
+            rows = await found.sort([("created_at", -1), ("_id", -1)]).limit(limit + 1).to_list(limit + 1)
+        return to_page(rows, limit)
+
+    async def find_by_name(self, kind: ContentKind, name: str, *, org: str) -> StoredContent | None:
+        """Return the oldest document of that name, upper and lower case alike."""
+        with guard():
+            rows = await self._content.find({"kind": kind, "org": org}).sort("created_at", 1).to_list(1000)
+        wanted = name.casefold()
+        return next((_read(r) for r in rows if str(r["name"]).casefold() == wanted), None)
+
+
+def _upsert(kind: ContentKind, content: AnyContent, org: str) -> UpdateOne:
+    """Replace the body, keep created_at, and leave an equal document untouched."""
+    body = content.model_dump(exclude_none=True)
+    changed = {"$ne": ["$body", {"$literal": body}]}
+    return UpdateOne(
+        {"_id": content.id, "org": org, "kind": kind},
+        [
+            {
+                "$set": {
+                    "name": {"$literal": content.name},
+                    "created_at": {"$ifNull": ["$created_at", "$$NOW"]},
+                    "updated_at": {"$cond": [changed, "$$NOW", "$updated_at"]},
+                    "version": {"$cond": [changed, {"$add": [{"$ifNull": ["$version", 0]}, 1]}, "$version"]},
+                    "body": {"$literal": body},
+                }
+            }
+        ],
+        upsert=True,
+    )
+
+
+def _read(row: dict[str, Any]) -> StoredContent:
+    return StoredContent.model_validate({**row, "id": row["_id"]})
