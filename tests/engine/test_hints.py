@@ -15,6 +15,20 @@ from tests.engine.grading_cases import TALK, make_scenario, make_transcript
 OPEN = TALK[:3]
 
 
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedModel]:
+    model = ScriptedModel()
+    yield model
+    await model.stop()
+
+
+@pytest.fixture
+async def models(scripted: ScriptedModel) -> AsyncIterator[Models]:
+    models = Models(base_url=await scripted.start(), api_key=None, model="scripted", retries=0)
+    yield models
+    await models.aclose()
+
+
 def hints(*texts: str) -> dict[str, Any]:
     return {"match": {"schema": "HintsDraft"}, "json": {"hints": list(texts)}}
 
@@ -55,7 +69,9 @@ async def test_nothing_is_suggested_before_the_persona_has_spoken(
     scripted: ScriptedModel, models: Models, texts: tuple[str, ...]
 ) -> None:
     transcript = make_transcript(*texts)
-    assert await suggest_hints(models, scenario=make_scenario(), persona_name="M", transcript=transcript) == []
+    assert (
+        await suggest_hints(models, scenario=make_scenario(), persona_name="M", transcript=transcript) == []
+    )
     assert scripted.requests == []
 
 

@@ -63,7 +63,8 @@ def quote_transcript(transcript: Sequence[Message], *, budget: int) -> QuotedTra
 
     Every line is JSON, so that no message can break out of its line, and each call has a mark of its own,
     so that no message can know the line that ends the data. A message longer than half the budget loses its
-    beginning, so that nobody's last words hide all others'; empty messages are left out but keep their number.
+    beginning, so that one's last words cannot hide all others; empty messages are left out but keep their
+    number.
     """
     lines: list[str] = []
     left_out = 0
