@@ -1,0 +1,197 @@
+"""One reply: streams a party's words into the room and stores how it ended."""
+
+import asyncio
+from contextlib import aclosing
+from typing import Literal, Protocol
+
+import structlog
+
+from schemas.attempt import (
+    AttemptAssistantComplete,
+    AttemptError,
+    AttemptStopped,
+    Chat,
+    Message,
+    Pending,
+    RunningReply,
+    Work,
+)
+from schemas.envelope import Id
+from server.engine.conversation.deltas import Deltas
+from server.engine.conversation.parties import Party, path_to
+from server.engine.ids import derive
+from server.errors import GreenroomError, Unavailable, Upstream
+from server.rooms.hub import Hub
+from server.rooms.process import Process
+from server.store import Store
+
+log = structlog.get_logger(__name__)
+RETRY_SECONDS = 0.2
+ReplyEnd = Literal["complete", "stopped", "interrupted", "failed"]
+
+
+class Settled(Protocol):
+    """Called once when a reply has ended; `chat` is None when another process ended it."""
+
+    def __call__(self, reply: "Reply", chat: Chat | None, outbox: list[Pending]) -> None: ...
+
+
+class Reply:
+    """Produces one reply under this process's lease.
+
+    Every way it can end – complete, stopped, failed, interrupted – is one compare-and-set that stores the text and
+    the closing events together. When the lease is lost it changes nothing more: another process closes the reply.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        running: RunningReply,
+        *,
+        party: Party,
+        store: Store,
+        hub: Hub,
+        process: Process,
+        settled: Settled,
+    ) -> None:
+        self.chat_id = chat.id
+        self._chat = chat
+        self._running = running
+        self._party = party
+        self._store = store
+        self._process = process
+        self._settled = settled
+        self._end: ReplyEnd = "complete"
+        self._speaking: asyncio.Task[None] | None = None
+        room = f"attempt_{chat.id}"
+        self._deltas = Deltas(
+            lambda j: hub.log.publish(room, "attempt_progress", j, leased=True),
+            chat_id=chat.id,
+            message_id=running.message_id,
+        )
+
+    def stop(self, end: ReplyEnd) -> None:
+        """End the reply with what it has; the upstream stream is closed."""
+        if self._end == "complete":
+            self._end = end
+        if self._speaking is not None:
+            self._speaking.cancel()
+
+    async def run(self) -> None:
+        """Speak, then store how it ended. Cancelling loses the reply to whoever takes it over."""
+        failure: GreenroomError | None = None
+        if self._end == "complete":
+            self._speaking = asyncio.create_task(self._speak())
+            await asyncio.wait([self._speaking])
+            if not self._speaking.cancelled() and (error := self._speaking.exception()) is not None:
+                failure = self._failure(error)
+        try:
+            await self._deltas.close()
+            await self.settle(self._deltas.text, end=self._end, failure=failure)
+        except Unavailable:
+            log.warning("reply abandoned", chat_id=self.chat_id, message_id=self._running.message_id)
+            self._settled(self, None, [])
+
+    async def settle(self, text: str, *, end: ReplyEnd, failure: GreenroomError | None = None) -> None:
+        """Store the reply's text and its closing events; raises Unavailable when the lease is lost first."""
+        running = self._running
+        message = self._message(text, end)
+        hint = end == "complete" and self._chat.template.hints_enabled and running.cause != "opening"
+        work = Work(id=derive(running.message_id, "hint"), kind="hint", owner=self._process.name) if hint else None
+        outbox = await self._until_known(
+            when={"reply.message_id": running.message_id, "reply.fence": running.fence},
+            update=_update(message, work),
+            outbox=self._events(message, end=end, failure=failure),
+        )
+        if outbox is None:
+            self._settled(self, None, [])
+            return
+        kept = [*self._chat.messages, message] if message else self._chat.messages
+        update = {"messages": kept, "reply": None, "tip": message.id if message else self._chat.tip}
+        if work is not None:
+            update["work"] = [*self._chat.work, work]
+        self._settled(self, self._chat.model_copy(update=update), outbox)
+
+    async def _speak(self) -> None:
+        path = path_to(self._chat.messages, self._running.parent_message_id)
+        async with aclosing(self._party.speak(path)) as parts:
+            async for text in parts:
+                self._deltas.add(text)
+                if self._deltas.failed is not None:
+                    return
+        if not self._deltas.parts:
+            raise Upstream("The model gave an empty answer; try again.")
+
+    def _failure(self, error: BaseException) -> GreenroomError:
+        self._end = "failed"
+        if isinstance(error, GreenroomError):
+            return error
+        log.error("reply broke", chat_id=self.chat_id, exc_info=error)
+        return Upstream("The reply failed; try again.")
+
+    def _message(self, text: str, end: ReplyEnd) -> Message | None:
+        """Return the message to keep; a reply that failed before its first word leaves none."""
+        if not text and end == "failed":
+            return None
+        return Message(
+            id=self._running.message_id,
+            role="assistant",
+            content=text,
+            parent_message_id=self._running.parent_message_id,
+            created_at=self._running.created_at,
+            state=end,
+            usage=self._party.usage,
+        )
+
+    def _events(self, message: Message | None, *, end: ReplyEnd, failure: GreenroomError | None) -> list[Pending]:
+        key = f"{self._running.message_id}:{self._running.fence}"
+        room = f"attempt_{self.chat_id}"
+        events: list[Pending] = []
+        if message is not None:
+            complete = AttemptAssistantComplete(
+                chat_id=self.chat_id,
+                message_id=message.id,
+                content=message.content,
+                usage=message.usage,
+                state=end,
+            )
+            events.append(_pending(room, complete, f"{key}:complete"))
+        if end == "stopped":
+            events.append(_pending(room, AttemptStopped(chat_id=self.chat_id, success=True), f"{key}:stopped"))
+        elif end in ("interrupted", "failed"):
+            error = failure or Unavailable("The reply was interrupted; send your message again.")
+            events.append(_pending(room, _error(self.chat_id, self._running.message_id, error), f"{key}:error"))
+        return events
+
+    async def _until_known(self, **change: object) -> list[Pending] | None:
+        """Try until the outcome is known or the lease is lost; the condition makes a repetition harmless."""
+        while True:
+            try:
+                return await self._store.chats.change(self.chat_id, **change)  # type: ignore[arg-type]
+            except Unavailable:
+                if not self._process.alive:
+                    raise
+                await asyncio.sleep(RETRY_SECONDS)
+
+
+def _update(message: Message | None, work: Work | None) -> dict[str, dict[str, object]]:
+    update: dict[str, dict[str, object]] = {"$unset": {"reply": 1}}
+    if message is not None:
+        update["$push"] = {"messages": message.model_dump(exclude_none=True)}
+        update["$set"] = {"tip": message.id}
+        update["$inc"] = {"size": len(message.content.encode()) + 500}
+        if work is not None:
+            update["$push"]["work"] = work.model_dump()
+    return update
+
+
+def _pending(room: str, event: AttemptAssistantComplete | AttemptStopped | AttemptError, eid: str) -> Pending:
+    return Pending(r=room, eid=eid, name=event.event, j=event.encode().decode())
+
+
+def _error(chat_id: Id, message_id: Id, error: GreenroomError) -> AttemptError:
+    return AttemptError(
+        chat_id=chat_id, type="send", message=error.message, code=error.code, message_id=message_id
+    )
+
+
