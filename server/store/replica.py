@@ -1,0 +1,53 @@
+"""Makes a single mongod a replica set of one node, which journaled majority writes and transactions need."""
+
+import asyncio
+from typing import Any
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from server.errors import Unavailable
+
+NAME = "greenroom"
+NOT_YET_INITIALIZED = 94
+
+
+def replica_url(port: int) -> str:
+    """Return the address of the replica set on a local port."""
+    return f"mongodb://127.0.0.1:{port}/?directConnection=true&replicaSet={NAME}"
+
+
+async def make_writable(port: int, *, within: float) -> None:
+    """Wait until the mongod on a local port takes writes, making it a replica set first.
+
+    A node whose port has changed since the last start is told its new address. Raises Unavailable after
+    `within` seconds; cancelling is safe, and so is calling it again.
+    """
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+        f"mongodb://127.0.0.1:{port}/?directConnection=true", serverSelectionTimeoutMS=int(within * 1000)
+    )
+    try:
+        async with asyncio.timeout(within):
+            await _configure(client, f"127.0.0.1:{port}")
+            while not (await client.admin.command("hello")).get("isWritablePrimary"):
+                await asyncio.sleep(0.01)
+    except (PyMongoError, TimeoutError) as error:
+        raise Unavailable(f"the database on port {port} did not become writable: {error}") from error
+    finally:
+        await client.close()
+
+
+async def _configure(client: AsyncMongoClient[dict[str, Any]], address: str) -> None:
+    try:
+        config = (await client.admin.command("replSetGetConfig"))["config"]
+    except OperationFailure as error:
+        if error.code != NOT_YET_INITIALIZED:
+            raise
+        member = {"_id": 0, "host": address}
+        await client.admin.command("replSetInitiate", {"_id": NAME, "members": [member]})
+        return
+    if config["members"][0]["host"] != address:
+        config["members"][0]["host"] = address
+        config["version"] += 1
+        # by force, because a node that is not at its own address is a member of nothing and has no primary
+        await client.admin.command("replSetReconfig", config, force=True)
