@@ -28,7 +28,7 @@ async def start_child(command: list[str], *, stdout: int | IO[bytes], stderr: in
 
 
 async def stop_child(process: Process, *, grace: float = 10.0) -> None:
-    """End a child by SIGTERM, or SIGKILL after `grace` seconds, and wait for it; shield it from cancelling."""
+    """End a child by SIGTERM, or SIGKILL after `grace` seconds, and wait for it; shield it from cancel."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):

