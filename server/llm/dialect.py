@@ -9,7 +9,7 @@ import structlog
 
 from server.llm.failures import refusal
 from server.llm.providers import Provider, Structured
-from server.llm.structured import Shape
+from server.llm.structured import BOUNDS, Shape
 from server.llm.turns import ChatTurn, with_system
 
 _log = structlog.get_logger(__name__)
@@ -36,6 +36,7 @@ class Dialect:
         self.provider = provider
         self._structured: Structured = provider.structured
         self._without: set[str] = set() if provider.stream_options else {"stream_options"}
+        self._bounds = provider.bounds
         self._limit = "max_tokens"
 
     def body(self, ask: Ask) -> dict[str, Any]:
@@ -60,7 +61,7 @@ class Dialect:
         if "stream_options" in body and "stream_options" in said:
             self._forgo("stream_options")
         elif "response_format" in body and any(word in said for word in _FORMAT_WORDS):
-            self._weaken(body["response_format"]["type"])
+            self._weaken(body["response_format"]["type"], said)
         elif "max_tokens" in body and "max_completion_tokens" in said:
             self._limit = "max_completion_tokens"
         elif "temperature" in body and "temperature" in said:
@@ -71,13 +72,16 @@ class Dialect:
 
     def _structured_part(self, shape: Shape, turns: Sequence[ChatTurn]) -> dict[str, Any]:
         if self._structured == "json_schema":
-            return {"response_format": shape.response_format(bounds=self.provider.bounds)}
+            return {"response_format": shape.response_format(bounds=self._bounds)}
         told: dict[str, Any] = {"messages": with_system(turns, shape.prompt())}
         if self._structured == "json_object":
             told["response_format"] = {"type": "json_object"}
         return told
 
-    def _weaken(self, refused: Structured) -> None:
+    def _weaken(self, refused: Structured, said: str) -> None:
+        if self._bounds and any(word.lower() in said for word in BOUNDS):
+            self._bounds = False
+            return
         # Another request may have learnt it while this one was on its way.
         if self._structured == refused:
             self._structured = _WEAKER[refused]

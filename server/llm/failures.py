@@ -1,4 +1,4 @@
-"""What goes wrong at a model endpoint, in words that are safe for clients: never its own text, never a key."""
+"""What goes wrong at a model endpoint, in words safe for clients: never its own text, never a key."""
 
 import openai
 
@@ -23,7 +23,9 @@ _CONTEXT_WORDS = ("context length", "context size", "context window", "prompt is
 
 def late(seconds: float, *, begun: bool = False) -> Upstream:
     """Return the error for a reply that took longer than allowed."""
-    return Upstream(f"The model did not {'finish its reply' if begun else 'answer'} within {seconds:g} s; try again.")
+    return Upstream(
+        f"The model did not {'finish its reply' if begun else 'answer'} within {seconds:g} s; try again."
+    )
 
 
 def unusable(wanted: str) -> Upstream:

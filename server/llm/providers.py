@@ -16,7 +16,7 @@ class Provider:
     """A provider: `hosts` are patterns of host or host:port, `key_env` is where people keep its key.
 
     `bounds` says that schemas may hold minimum, maxItems and the like; `context_window` is in tokens, for its
-    usual models, None when it depends on the model. What is wrong here is learnt from the endpoint's refusals.
+    usual models, None when it depends on the model. What is wrong here is learnt from refusals.
     """
 
     name: str
@@ -30,10 +30,14 @@ class Provider:
 
 
 EMBEDDED = Provider(name="embedded", bounds=True, reliable_judge=False, context_window=2_048)
-OTHER = Provider(name="other", key_env="OPENAI_API_KEY")
+OTHER = Provider(name="other", bounds=True, key_env="OPENAI_API_KEY")
 PROVIDERS: tuple[Provider, ...] = (
     Provider(
-        name="openai", hosts=("api.openai.com",), bounds=True, context_window=128_000, key_env="OPENAI_API_KEY"
+        name="openai",
+        hosts=("api.openai.com",),
+        bounds=True,
+        context_window=128_000,
+        key_env="OPENAI_API_KEY",
     ),
     Provider(
         name="azure",
@@ -62,7 +66,10 @@ def provider_of(base_url: str, model: str) -> Provider:
     if is_small(model):
         return EMBEDDED
     parts = urlsplit(base_url)
-    names = (parts.hostname or "", f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
+    names = (
+        parts.hostname or "",
+        f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}",
+    )
     for provider in PROVIDERS:
         if any(fnmatchcase(name, pattern) for pattern in provider.hosts for name in names):
             return provider

@@ -1,18 +1,12 @@
-"""Rules of the scripted model, and the answers that it gives without one."""
+"""The rules of the scripted model, and requests as rules look at them."""
 
-import hashlib
-import math
-import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-DEFAULT_DIMENSIONS = 64
-_WORDS = re.compile(r"\S+\s*")
-
 
 class Match(BaseModel):
-    """When a rule applies; what is not given matches everything. `schema` is the name of the response_format."""
+    """When a rule applies; what is not given matches all. `schema` is the name of the response_format."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -103,69 +97,3 @@ def _content(message: dict[str, Any]) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text", "")) for part in content)
     return content if isinstance(content, str) else ""
-
-
-def split_words(text: str, count: int = 1) -> list[str]:
-    """Split a text into chunks of so many words; joined they are the text."""
-    lead = text[: len(text) - len(text.lstrip())]
-    words = _WORDS.findall(text)
-    chunks = ["".join(words[i : i + count]) for i in range(0, len(words), count)]
-    return [lead + chunks[0], *chunks[1:]] if chunks else []
-
-
-def default_reply(ask: Ask) -> str:
-    """Return a deterministic answer to the last thing the user said."""
-    said = " ".join(ask.last("user").split()[:4]).strip("?!.,") or "nothing yet"
-    return f'You said "{said}". Tell me more about it, step by step.'
-
-
-def instance(schema: dict[str, Any], root: dict[str, Any] | None = None, depth: int = 0) -> Any:
-    """Return a minimal value that is valid for a JSON schema: first choices, one element per array."""
-    root = schema if root is None else root
-    if "$ref" in schema:
-        target: Any = root
-        for key in schema["$ref"].removeprefix("#/").split("/"):
-            target = target[key]
-        return instance(target, root, depth + 1)
-    if "const" in schema:
-        return schema["const"]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    for choice in ("anyOf", "oneOf", "allOf"):
-        if schema.get(choice):
-            options = [o for o in schema[choice] if o.get("type") != "null"]
-            return instance(options[0], root, depth + 1) if options and depth < 20 else None
-    return _typed(schema, root, depth)
-
-
-def _typed(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
-    kind = schema.get("type", "object" if "properties" in schema else "string")
-    kind = kind[0] if isinstance(kind, list) else kind
-    if kind == "object":
-        needed = schema.get("properties", {})
-        return {name: instance(part, root, depth + 1) for name, part in needed.items()}
-    if kind == "array":
-        least = schema.get("minItems", 0)
-        count = least if depth > 12 else max(1, least)
-        return [instance(schema.get("items", {}), root, depth + 1) for _ in range(count)]
-    if kind in ("integer", "number"):
-        return schema.get("minimum", schema.get("exclusiveMinimum", 0) + (1 if "exclusiveMinimum" in schema else 0))
-    if kind == "boolean":
-        return False
-    return None if kind == "null" else _string(schema)
-
-
-def _string(schema: dict[str, Any]) -> str:
-    known = {"uuid": "00000000-0000-4000-8000-000000000000", "date-time": "2026-01-01T00:00:00Z"}
-    text = known.get(schema.get("format", ""), "scripted")
-    return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
-
-
-def embed(text: str, dimensions: int = DEFAULT_DIMENSIONS) -> list[float]:
-    """Return a unit vector made of the hashes of the words: texts that share words are near each other."""
-    vector = [0.0] * dimensions
-    for word in re.findall(r"\w+", text.lower()) or [""]:
-        digest = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest())
-        vector[digest % dimensions] += 1.0 if digest >> 63 else -1.0
-    norm = math.sqrt(sum(x * x for x in vector)) or 1.0
-    return [x / norm for x in vector]

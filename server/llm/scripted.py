@@ -1,9 +1,7 @@
 """A scripted OpenAI-compatible server: tests and offline work talk to it over real HTTP."""
 
 import argparse
-import array
 import asyncio
-import base64
 import json
 import math
 import time
@@ -16,16 +14,28 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from server.llm.script import DEFAULT_DIMENSIONS, Ask, Rule, default_reply, embed, instance, split_words
+from server.llm.script import Ask, Rule
+from server.llm.scripted_answers import (
+    DEFAULT_DIMENSIONS,
+    chunks_of,
+    embed,
+    ending,
+    envelope,
+    frame,
+    frames_of,
+    packed,
+    says,
+    usage_of,
+)
 
 State = Literal["running", "done", "closed_by_client"]
 MODELS = ("scripted", "scripted-judge", "scripted-embedding")
+_STATES: dict[str, State] = {"running": "running", "done": "done", "closed_by_client": "closed_by_client"}
 _RULES = TypeAdapter(list[Rule])
-_ID = "chatcmpl-scripted"
 
 
 class Seen(BaseModel):
-    """A request that the server was asked, and how far its answer is; `at` is seconds on a monotonic clock."""
+    """A request that the server was asked, and how far its answer is; `at` is in monotonic seconds."""
 
     id: int
     model: str
@@ -37,6 +47,7 @@ class Seen(BaseModel):
     state: State = "running"
     chunks: int = 0
     status: int = 200
+    peer: int = 0
 
 
 class ScriptedModel:
@@ -81,9 +92,9 @@ class ScriptedModel:
         if runner is not None:
             await runner.cleanup()
 
-    async def until(self, state: State, count: int = 1, *, timeout: float = 10) -> list[Seen]:
+    async def until(self, state: State, count: int = 1, *, within: float = 10) -> list[Seen]:
         """Wait until so many requests are in a state and return them; raises TimeoutError."""
-        async with asyncio.timeout(timeout), self._changed:
+        async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(self._in(state)) >= count)
         return self._in(state)
 
@@ -105,8 +116,8 @@ class ScriptedModel:
         return web.Response(status=204)
 
     async def _get_requests(self, request: web.Request) -> web.Response:
-        state = request.query.get("state")
-        if state in ("running", "done", "closed_by_client"):
+        state = _STATES.get(request.query.get("state", ""))
+        if state is not None:
             with suppress(TimeoutError):
                 await self.until(state, int(request.query.get("count", "1")))
         return _json([r.model_dump() for r in self.requests if state in (None, r.state)])
@@ -128,7 +139,7 @@ class ScriptedModel:
         vectors = [embed(text, body.get("dimensions") or DEFAULT_DIMENSIONS) for text in texts]
         base64_wanted = body.get("encoding_format") == "base64"
         data = [
-            {"object": "embedding", "index": i, "embedding": _base64(v) if base64_wanted else v}
+            {"object": "embedding", "index": i, "embedding": packed(v) if base64_wanted else v}
             for i, v in enumerate(vectors)
         ]
         used = sum(len(t.split()) for t in texts)
@@ -150,6 +161,7 @@ class ScriptedModel:
             stream=ask.stream,
             body=body,
             at=time.monotonic(),
+            peer=request.transport.get_extra_info("peername")[1] if request.transport else 0,
         )
         self.requests.append(seen)
         await self._note(seen, "running")
@@ -172,13 +184,13 @@ class ScriptedModel:
 
     async def _answer(self, request: web.Request, ask: Ask, seen: Seen) -> web.StreamResponse:
         rule = self._rule(ask)
-        chunks = _chunks(rule, ask)
+        chunks = chunks_of(rule, ask)
         if rule.first_delay_ms:
             await asyncio.sleep(rule.first_delay_ms / 1000)
         if rule.status is not None:
             seen.status = rule.status
             return _refusal(rule)
-        if rule.hang and (not ask.stream or not _says(rule)):
+        if rule.hang and (not ask.stream or not says(rule)):
             await asyncio.Event().wait()
         if ask.stream:
             return await self._stream(request, ask, seen, rule=rule, chunks=chunks)
@@ -189,15 +201,17 @@ class ScriptedModel:
         seen.chunks = len(chunks)
         message = {"role": "assistant", "content": "".join(chunks)}
         choice = {"index": 0, "message": message, "finish_reason": rule.finish_reason}
-        whole = _envelope(ask, "chat.completion") | {"choices": [choice], "usage": _usage(rule, ask, chunks)}
+        whole = envelope(ask, "chat.completion") | {"choices": [choice], "usage": usage_of(rule, ask, chunks)}
         return _json(whole)
 
     async def _stream(
         self, request: web.Request, ask: Ask, seen: Seen, *, rule: Rule, chunks: Sequence[str]
     ) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+        )
         await response.prepare(request)
-        frames = _frames(ask, chunks)
+        frames = frames_of(ask, chunks)
         limit = len(frames) if rule.break_after is None else min(rule.break_after, len(frames))
         delay = rule.delay_ms / 1000
         for start in range(0, limit, rule.batch):
@@ -211,62 +225,11 @@ class ScriptedModel:
         if rule.hang:
             await asyncio.Event().wait()
         if rule.error is not None:
-            await response.write(_frame({"error": rule.error}))
+            await response.write(frame({"error": rule.error}))
         else:
-            await response.write(_ending(ask, rule, chunks))
+            await response.write(ending(ask, rule, chunks))
         await response.write_eof()
         return response
-
-
-def _says(rule: Rule) -> bool:
-    return rule.reply is not None or rule.chunks is not None or rule.chunks_count is not None
-
-
-def _chunks(rule: Rule, ask: Ask) -> Sequence[str]:
-    if rule.chunks is not None:
-        return rule.chunks
-    if rule.chunks_count is not None:
-        return [rule.chunk_text] * rule.chunks_count
-    if rule.json_value is not None:
-        return split_words(json.dumps(rule.json_value), rule.chunk_words)
-    if rule.reply is not None:
-        return split_words(rule.reply, rule.chunk_words)
-    if ask.json_schema is not None:
-        return split_words(json.dumps(instance(ask.json_schema)), rule.chunk_words)
-    if ask.schema_name == "json_object":
-        return ["{}"]
-    return split_words(default_reply(ask), rule.chunk_words)
-
-
-def _envelope(ask: Ask, kind: str) -> dict[str, Any]:
-    return {"id": _ID, "object": kind, "created": 1_767_225_600, "model": ask.model}
-
-
-def _frame(value: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(value) + b"\n\n"
-
-
-def _frames(ask: Ask, chunks: Sequence[str]) -> list[bytes]:
-    """Encode the chunks; what is the same in all of them is encoded once."""
-    mark = "\x00"
-    choice = {"index": 0, "delta": {"content": mark}, "logprobs": None, "finish_reason": None}
-    whole = _frame(_envelope(ask, "chat.completion.chunk") | {"choices": [choice]})
-    before, after = whole.split(orjson.dumps(mark))
-    return [before + orjson.dumps(text) + after for text in chunks]
-
-
-def _ending(ask: Ask, rule: Rule, chunks: Sequence[str]) -> bytes:
-    envelope = _envelope(ask, "chat.completion.chunk")
-    choice = {"index": 0, "delta": {}, "finish_reason": rule.finish_reason}
-    ending = _frame(envelope | {"choices": [choice]})
-    if ask.include_usage:
-        ending += _frame(envelope | {"choices": [], "usage": _usage(rule, ask, chunks)})
-    return ending + b"data: [DONE]\n\n"
-
-
-def _usage(rule: Rule, ask: Ask, chunks: Sequence[str]) -> dict[str, int]:
-    usage = {"prompt_tokens": len(ask.text().split()), "completion_tokens": len(chunks)} | (rule.usage or {})
-    return {"total_tokens": usage["prompt_tokens"] + usage["completion_tokens"]} | usage
 
 
 def _refusal(rule: Rule) -> web.Response:
@@ -288,10 +251,6 @@ def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamRespon
 
 def _json(value: object, *, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(value), status=status, content_type="application/json")
-
-
-def _base64(vector: list[float]) -> str:
-    return base64.b64encode(array.array("f", vector).tobytes()).decode()
 
 
 async def serve(*, port: int, rules: Iterable[Rule | dict[str, Any]] = ()) -> None:

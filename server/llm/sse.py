@@ -54,7 +54,7 @@ class EventParser:
 class ReplyParser:
     """Reads the text of one reply, with its usage and how it ended, from the bytes of a stream.
 
-    `done` says that the reply is whole. `error` is what went wrong; text that came before it is still returned.
+    `done` says that the reply is whole. `error` is what went wrong; text from before it is still returned.
     """
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from schemas.envelope import Usage
 from server.errors import Upstream
 from server.llm.failures import BROKE_OFF, late
 from server.llm.prices import cost
+from server.llm.providers import is_small
 from server.llm.sse import ReplyParser
 
 # The SDK maps failures of a request; those of a raw body come as the transport raises them.
@@ -24,15 +25,15 @@ _DRAIN = 0.2  # seconds for an endpoint to end the body after [DONE], so that th
 class ModelStream:
     """The text of a reply as it arrives: one item per network read, never empty.
 
-    `usage` is complete when the iteration has ended, and holds what is known before. Raises Upstream. Cancelling
-    is safe: the endpoint's stream is closed at once. One task may iterate.
+    `usage` is complete when the iteration has ended, and holds what is known before. Raises Upstream.
+    Cancelling is safe: the endpoint's stream is closed at once. One task may iterate.
     """
 
     def __init__(
         self, response: AsyncAPIResponse[Any], *, model: str, started: float, limit: float, truncated: bool
     ) -> None:
         self._response = response
-        self._reads = response.iter_bytes()
+        self._reads = response.http_response.aiter_bytes()
         self._parser = ReplyParser()
         self._model = model
         self._truncated = truncated
@@ -115,11 +116,11 @@ def measured(
 ) -> Usage:
     """Return the usage of a reply; without the endpoint's count, its cost is unknown."""
     prompt, completion = _count(tokens, "prompt_tokens"), _count(tokens, "completion_tokens")
-    price = cost(model, prompt_tokens=prompt, completion_tokens=completion)
+    counted = tokens is not None or is_small(model)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
-        cost_usd=price if tokens is not None or price == 0 and cost(model, prompt_tokens=1, completion_tokens=1) == 0 else None,
+        cost_usd=cost(model, prompt_tokens=prompt, completion_tokens=completion) if counted else None,
         first_token_ms=None if first_token_ms is None else round(first_token_ms, 3),
         duration_ms=round(duration_ms, 3),
         finish_reason=finish_reason,

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 _KEPT = ("type", "enum", "const", "description", "$ref")
-_BOUNDS = (
+BOUNDS = (
     "minimum",
     "maximum",
     "exclusiveMinimum",
@@ -18,14 +18,14 @@ _BOUNDS = (
     "maxItems",
     "pattern",
 )
-_TOLD = (*_BOUNDS, "minLength", "maxLength", "format")
+_TOLD = (*BOUNDS, "minLength", "maxLength", "format")
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 MAX_PROBLEMS = 12
 
 
 class _NotStrictError(ValueError):
-    """The schema has objects with free keys, which strict mode cannot express."""
+    """The schema says something that strict mode cannot express, such as an object with free keys."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,9 @@ class Shape:
     def prompt(self) -> str:
         """Return what a model is told that cannot be bound to a schema."""
         schema = json.dumps(self.schema, ensure_ascii=False, separators=(",", ":"))
-        return f"Answer only with one JSON object, without any other text, that fits this JSON schema:\n{schema}"
+        return (
+            f"Answer only with one JSON object, without any other text, that fits this JSON schema:\n{schema}"
+        )
 
 
 def strict(schema: dict[str, Any], *, bounds: bool) -> dict[str, Any]:
@@ -61,17 +63,19 @@ def strict(schema: dict[str, Any], *, bounds: bool) -> dict[str, Any]:
     """
     if "$ref" in schema:
         return {"$ref": schema["$ref"]}  # strict mode allows nothing beside it
-    kept = {key: schema[key] for key in (*_KEPT, *(_BOUNDS if bounds else ())) if key in schema}
+    kept = {key: schema[key] for key in (*_KEPT, *(BOUNDS if bounds else ())) if key in schema}
     told = [f"{key} {schema[key]}" for key in _TOLD if key in schema and key not in kept]
     if told:
         kept["description"] = f"{schema.get('description', '')} ({', '.join(told)})".strip()
-    for choice in ("anyOf", "oneOf", "allOf"):
+    for choice in ("anyOf", "oneOf"):
         if choice in schema:
             kept["anyOf"] = [strict(option, bounds=bounds) for option in schema[choice]]
     if "items" in schema:
         kept["items"] = strict(schema["items"], bounds=bounds)
     if schema.get("type") == "object":
         kept |= _closed(schema, bounds=bounds)
+    if "prefixItems" in schema or not {"type", "anyOf", "enum", "const"} & kept.keys():
+        raise _NotStrictError
     if "$defs" in schema:
         kept["$defs"] = {name: strict(part, bounds=bounds) for name, part in schema["$defs"].items()}
     return kept
