@@ -19,7 +19,7 @@ from server.embedded.child import start_child, stop_child
 from server.embedded.reasons import why_mongod_ended
 from server.embedded.runfile import Claim, Run, database_pid, read_run
 from server.errors import Unavailable
-from server.store.replica import make_writable, replica_url
+from server.store.replica import NAME, make_writable, replica_url
 
 log = structlog.get_logger()
 
@@ -196,7 +196,7 @@ async def _start(binary: Path, data_dir: Path, port: int) -> Process:
 
 def _command(binary: Path, data_dir: Path, port: int) -> list[str]:
     return [
-        *[str(binary), "--dbpath", str(data_dir / "mongo"), "--replSet", "greenroom"],
+        *[str(binary), "--dbpath", str(data_dir / "mongo"), "--replSet", NAME],
         *["--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket", "--quiet"],
         *["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"],
         # 11 MB on disk instead of 300
