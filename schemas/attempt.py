@@ -627,6 +627,7 @@ class Chat(BaseModel):
     grades: list[Grade] = []
     reply: RunningReply | None = None
     work: list[Work] = []
+    closed_by: Id | None = None
     ended: bool = False  # attempt_chat_ended is out: graded, if it was to be
 
 

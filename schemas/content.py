@@ -74,12 +74,15 @@ class StandardGroup(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> "StandardGroup":
+        problems: list[str] = []
         if self.pass_points > self.points:
-            raise ValueError("pass_points is above points")
+            problems.append("pass_points is above points")
         if any(s.points > self.points for s in self.standards):
-            raise ValueError("a standard has more points than its group")
+            problems.append("a standard has more points than its group")
         if len({s.level for s in self.standards}) != len(self.standards):
-            raise ValueError("two standards have the same level")
+            problems.append("two standards have the same level")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 
@@ -93,11 +96,14 @@ class Rubric(Content):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Rubric":
+        problems: list[str] = []
         if self.pass_points > self.points:
-            raise ValueError("pass_points is above points")
+            problems.append("pass_points is above points")
         total = sum(g.points for g in self.groups)
         if abs(total - self.points) > 1e-9:
-            raise ValueError(f"points is {self.points:g}, its groups add up to {total:g}")
+            problems.append(f"points is {self.points:g}, its groups add up to {total:g}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 

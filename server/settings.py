@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GREENROOM_", extra="ignore", populate_by_name=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8080, ge=0, le=65535, validation_alias=_common("PORT"), description="Port to listen on.")
+    port: int = Field(
+        8080, ge=0, le=65535, validation_alias=_common("PORT"), description="Port to listen on."
+    )
     data_dir: Path = Field(
         default_factory=_data_dir, description="Where the embedded database, the secret and run.json live."
     )
@@ -57,7 +59,8 @@ class Settings(BaseSettings):
     jwks_url: str | None = Field(None, description="JWKS address that verifies tokens instead of the secret.")
     jwt_audience: str | None = Field(None, description="Audience that tokens must name.")
     guests: bool | None = Field(
-        None, description="Let clients without a token in as guests; by default only with the embedded database."
+        None,
+        description="Let clients without a token in as guests; by default only with the embedded database.",
     )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         [], description="Origins, separated by commas, allowed besides the server's own."

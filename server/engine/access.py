@@ -1,9 +1,24 @@
-"""Who somebody is and what they may follow."""
+"""Who somebody is, and what they may follow (socket-v5 §2, §3)."""
 
+import asyncio
+import secrets
+import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
+from uuid import UUID
+
+import jwt
+from pydantic import SecretStr
 
 from schemas.envelope import Id, Role
+from server.engine.ids import new
+from server.errors import NotFound, Unauthenticated, Unavailable
+from server.store import Store
+from server.store.keys import Key, digest
+
+KEY_PREFIX = "gr_"
+ROLES: frozenset[str] = frozenset(get_args(Role))
+ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,10 +33,137 @@ class Identity:
 
     @property
     def key(self) -> str:
-        """Return the name under which an identity's requests and rooms are kept."""
+        """Return the name under which an identity's requests are kept, and of its own room."""
         return f"{self.kind}_{self.id}"
 
     @property
     def is_author(self) -> bool:
         """Tell whether this identity may write content and grade others' chats."""
         return self.role in ("author", "admin")
+
+    @property
+    def sees_all(self) -> bool:
+        """Tell whether this identity may follow what belongs to others of its organisation."""
+        return self.role != "learner"
+
+
+class Access:
+    """Authenticates by JWT (HS256 secret or JWKS address) or API key, and decides who follows what."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        secret: SecretStr,
+        jwks_url: str | None = None,
+        audience: str | None = None,
+        guests: bool = False,
+    ) -> None:
+        self._store = store
+        self._secret = secret
+        self._audience = audience
+        self._guests = guests
+        self._jwks = jwt.PyJWKClient(jwks_url, cache_keys=True, timeout=5) if jwks_url else None
+
+    async def authenticate(
+        self, *, token: str | None = None, api_key: str | None = None, guest_id: object = None
+    ) -> Identity:
+        """Return who somebody is; a token may be an API key too. Raises Unauthenticated with a short reason."""
+        credential = token or api_key
+        if credential:
+            if credential.startswith(KEY_PREFIX):
+                return await self._by_key(credential)
+            return await self._by_token(credential)
+        if not self._guests:
+            raise Unauthenticated("A token is needed: guests are not let in here.")
+        return Identity(kind="guest", id=_guest_id(guest_id), role="learner")
+
+    def mint(self, *, role: Role, profile_id: Id, seconds: float, org: str = "default") -> str:
+        """Return a token signed with this server's secret."""
+        now = time.time()
+        claims: dict[str, Any] = {
+            "sub": profile_id,
+            "role": role,
+            "org": org,
+            "iat": int(now),
+            "exp": int(now + seconds),
+        }
+        if self._audience:
+            claims["aud"] = self._audience
+        return jwt.encode(claims, self._secret.get_secret_value(), algorithm="HS256")
+
+    async def create_key(self, *, role: Role, profile_id: Id, org: str = "default") -> str:
+        """Store a new API key and return it; only its hash is kept."""
+        key = KEY_PREFIX + secrets.token_urlsafe(32)
+        await self._store.keys.create(digest(key), Key(profile_id=profile_id, role=role, org=org))
+        return key
+
+    async def check_may_follow(self, caller: Identity, room: str) -> None:
+        """Raise NotFound for rooms that a caller may not follow, whether they exist or not."""
+        if not await self.may_follow(caller, room):
+            raise NotFound("There is no such room, or you may not follow it.")
+
+    async def may_follow(self, caller: Identity, room: str) -> bool:
+        """Tell whether a caller may follow a room (the table of socket-v5 §3)."""
+        family, _, key = room.partition("_")
+        if room == caller.key:
+            return True
+        if family == "attempt" and key:
+            chat = await self._store.chats.access(key)
+            if chat is None:
+                return False
+            owner, org = chat
+            return (owner.kind, owner.id) == (caller.kind, caller.id) or (
+                caller.sees_all and org == caller.org
+            )
+        if family == "profile" and key:
+            return caller.sees_all and await self._store.attempts.knows_owner(key, org=caller.org)
+        return False
+
+    async def _by_key(self, key: str) -> Identity:
+        found = await self._store.keys.find(digest(key))
+        if found is None:
+            raise Unauthenticated("The API key is not known.")
+        return Identity(kind="profile", id=found.profile_id, role=found.role, org=found.org)
+
+    async def _by_token(self, token: str) -> Identity:
+        try:
+            claims = await self._claims(token)
+            profile = str(UUID(claims["sub"]))
+            role = claims["role"]
+            org = claims.get("org", "default")
+            if role not in ROLES or not isinstance(org, str):
+                raise Unauthenticated("The token names no role that exists here.")
+            return Identity(kind="profile", id=profile, role=role, org=org, expires=float(claims["exp"]))
+        except jwt.ExpiredSignatureError as error:
+            raise Unauthenticated("The token has expired.") from error
+        except jwt.PyJWKClientConnectionError as error:
+            raise Unavailable("The keys that verify tokens cannot be fetched; try again soon.") from error
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise Unauthenticated("The token is not valid.") from error
+
+    async def _claims(self, token: str) -> dict[str, Any]:
+        options: Any = {"require": ["exp", "sub", "role"], "verify_aud": self._audience is not None}
+        if self._jwks is None:
+            return jwt.decode(
+                token,
+                self._secret.get_secret_value(),
+                algorithms=["HS256"],
+                audience=self._audience,
+                options=options,
+            )
+        key = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
+        return jwt.decode(token, key.key, algorithms=ALGORITHMS, audience=self._audience, options=options)
+
+
+def _guest_id(wanted: object) -> Id:
+    """Return a guest's id: the one it brings back from an earlier visit, or a new one."""
+    if wanted is None:
+        return new()
+    try:
+        guest = UUID(wanted) if isinstance(wanted, str) else None
+    except ValueError:
+        guest = None
+    if guest is None or guest.version != 4:
+        raise Unauthenticated("guest_id: not an id that this server gave.")
+    return str(guest)

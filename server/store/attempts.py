@@ -6,6 +6,7 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from schemas.attempt import Attempt, Pending
 from server.store.aggregates import AggregateStore, to_document
+from server.store.guard import guard
 
 
 class AttemptStore(AggregateStore[Attempt]):
@@ -24,3 +25,9 @@ class AttemptStore(AggregateStore[Attempt]):
             update={"$set": document, "$inc": {"rev": 1}},
             outbox=outbox,
         )
+
+    async def knows_owner(self, owner_id: str, *, org: str) -> bool:
+        """Tell whether a profile has attempts in an organisation."""
+        with guard():
+            row = await self._documents.find_one({"owner.id": owner_id, "org": org}, projection={"_id": 1})
+        return row is not None

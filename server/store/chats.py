@@ -4,7 +4,7 @@ from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
-from schemas.attempt import Chat
+from schemas.attempt import Chat, Owner
 from server.store.aggregates import AggregateStore
 from server.store.guard import guard
 from server.store.pages import Page, page_filter, to_page
@@ -17,6 +17,12 @@ class ChatStore(AggregateStore[Chat]):
 
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
         super().__init__(database, "chats", Chat)
+
+    async def access(self, chat_id: str) -> tuple[Owner, str] | None:
+        """Return a chat's owner and organisation, None when there is no such chat."""
+        with guard():
+            row = await self._documents.find_one({"_id": chat_id}, projection={"owner": 1, "org": 1})
+        return (Owner.model_validate(row["owner"]), row["org"]) if row else None
 
     async def overdue(self) -> list[str]:
         """Return open chats whose time is up."""

@@ -31,6 +31,12 @@ class ContentStore:
             row = await self._content.find_one({"_id": key, "kind": kind, "org": org})
         return _read(row) if row else None
 
+    async def many(self, kind: ContentKind, keys: list[str], *, org: str) -> dict[str, StoredContent]:
+        """Return documents by their ids; those that do not exist are left out."""
+        with guard():
+            rows = await self._content.find({"_id": {"$in": keys}, "kind": kind, "org": org}).to_list(None)
+        return {row["_id"]: _read(row) for row in rows}
+
     async def body(self, kind: ContentKind, key: str, *, org: str) -> AnyContent | None:
         """Return content as its model."""
         stored = await self.get(kind, key, org=org)

@@ -50,12 +50,16 @@ class Conversation:
         self._tasks = tasks
         self._known: OrderedDict[str, Chat] = OrderedDict()
         self._replies: dict[str, Reply] = {}
-        self.on_reply: Callable[[str, Message], list[dict[str, object]]] | None = None
+        self.on_settled: Callable[[Chat], None] | None = None
 
     @property
     def running(self) -> int:
         """Return the number of replies that this process is producing."""
         return len(self._replies)
+
+    def is_running(self, chat_id: Id) -> bool:
+        """Tell whether this process is producing a reply of this chat."""
+        return chat_id in self._replies
 
     async def owned(self, caller: Identity, chat_id: Id) -> Chat:
         """Return the caller's own chat, maybe some changes old; raises NotFound for others'."""
@@ -79,7 +83,9 @@ class Conversation:
         if len(self._known) > KNOWN_CHATS:
             self._known.popitem(last=False)
 
-    async def say(self, chat: Chat, msg: AttemptMessage, *, new_id: Callable[[str], Id]) -> AttemptMessageReply:
+    async def say(
+        self, chat: Chat, msg: AttemptMessage, *, new_id: Callable[[str], Id]
+    ) -> AttemptMessageReply:
         """Store a learner's message and start the answer; durable when it returns."""
         user_id, reply_id = new_id("message"), new_id("reply")
         for _ in range(3):
@@ -200,7 +206,12 @@ class Conversation:
         if outbox is None:
             return False
         self._outboxes.publish("chats", chat.id, outbox)
-        update = {"messages": [*chat.messages, user], "tip": user.id, "reply": running, "size": chat.size + size}
+        update = {
+            "messages": [*chat.messages, user],
+            "tip": user.id,
+            "reply": running,
+            "size": chat.size + size,
+        }
         spoken = chat.model_copy(update=update)
         self.remember(spoken)
         self.start(spoken, running)
@@ -215,6 +226,8 @@ class Conversation:
             return
         self.remember(chat)
         self._outboxes.publish("chats", chat.id, outbox)
+        if self.on_settled is not None:
+            self.on_settled(chat)
 
     async def _ended(self, chat_id: Id, message_id: Id) -> Message | None:
         """Wait up to 3 s for a reply to be stored."""

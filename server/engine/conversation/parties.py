@@ -74,5 +74,3 @@ def path_to(messages: Sequence[Message], last: str | None) -> list[Message]:
         path.append(message)
         last = message.parent_message_id
     return path[::-1]
-
-

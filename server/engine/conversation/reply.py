@@ -97,7 +97,11 @@ class Reply:
         running = self._running
         message = self._message(text, end)
         hint = end == "complete" and self._chat.template.hints_enabled and running.cause != "opening"
-        work = Work(id=derive(running.message_id, "hint"), kind="hint", owner=self._process.name) if hint else None
+        work = (
+            Work(id=derive(running.message_id, "hint"), kind="hint", owner=self._process.name)
+            if hint
+            else None
+        )
         outbox = await self._until_known(
             when={"reply.message_id": running.message_id, "reply.fence": running.fence},
             update=_update(message, work),
@@ -107,7 +111,7 @@ class Reply:
             self._settled(self, None, [])
             return
         kept = [*self._chat.messages, message] if message else self._chat.messages
-        update = {"messages": kept, "reply": None, "tip": message.id if message else self._chat.tip}
+        update: dict[str, object] = {"messages": kept, "reply": None, "tip": message.id if message else self._chat.tip}
         if work is not None:
             update["work"] = [*self._chat.work, work]
         self._settled(self, self._chat.model_copy(update=update), outbox)
@@ -143,7 +147,9 @@ class Reply:
             usage=self._party.usage,
         )
 
-    def _events(self, message: Message | None, *, end: ReplyEnd, failure: GreenroomError | None) -> list[Pending]:
+    def _events(
+        self, message: Message | None, *, end: ReplyEnd, failure: GreenroomError | None
+    ) -> list[Pending]:
         key = f"{self._running.message_id}:{self._running.fence}"
         room = f"attempt_{self.chat_id}"
         events: list[Pending] = []
@@ -157,10 +163,14 @@ class Reply:
             )
             events.append(_pending(room, complete, f"{key}:complete"))
         if end == "stopped":
-            events.append(_pending(room, AttemptStopped(chat_id=self.chat_id, success=True), f"{key}:stopped"))
+            events.append(
+                _pending(room, AttemptStopped(chat_id=self.chat_id, success=True), f"{key}:stopped")
+            )
         elif end in ("interrupted", "failed"):
             error = failure or Unavailable("The reply was interrupted; send your message again.")
-            events.append(_pending(room, _error(self.chat_id, self._running.message_id, error), f"{key}:error"))
+            events.append(
+                _pending(room, _error(self.chat_id, self._running.message_id, error), f"{key}:error")
+            )
         return events
 
     async def _until_known(self, **change: object) -> list[Pending] | None:
@@ -193,5 +203,3 @@ def _error(chat_id: Id, message_id: Id, error: GreenroomError) -> AttemptError:
     return AttemptError(
         chat_id=chat_id, type="send", message=error.message, code=error.code, message_id=message_id
     )
-
-

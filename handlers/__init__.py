@@ -1,0 +1,35 @@
+"""One handler per client event; this table is all there is."""
+
+from handlers.attempt_end import attempt_end
+from handlers.attempt_end_all import attempt_end_all
+from handlers.attempt_grade import attempt_grade
+from handlers.attempt_join import attempt_join
+from handlers.attempt_leave import attempt_leave
+from handlers.attempt_message import attempt_message
+from handlers.attempt_next import attempt_next
+from handlers.attempt_response_submit import attempt_response_submit
+from handlers.attempt_start import attempt_start
+from handlers.attempt_stop import attempt_stop
+from handlers.attempt_use_previous import attempt_use_previous
+from handlers.base import Handler
+from handlers.room_join import room_join
+from handlers.room_leave import room_leave
+
+HANDLERS: dict[str, Handler] = {
+    handler.event: handler
+    for handler in (
+        attempt_start,
+        attempt_next,
+        attempt_join,
+        attempt_leave,
+        attempt_message,
+        attempt_stop,
+        attempt_end,
+        attempt_end_all,
+        attempt_grade,
+        attempt_response_submit,
+        attempt_use_previous,
+        room_join,
+        room_leave,
+    )
+}

@@ -1,0 +1,13 @@
+"""Handles attempt_end."""
+
+from handlers.base import Context, handles
+from schemas.attempt import AttemptEnd, AttemptEndReply
+from server.engine.conversation.conversation import room_of
+
+
+@handles(AttemptEnd, error_type="end")
+async def attempt_end(ctx: Context, msg: AttemptEnd) -> AttemptEndReply:
+    """Close a chat; it is graded and the attempt proceeds in the background."""
+    chat = await ctx.services.attempts.chat_of(ctx.caller, msg.attempt_id, msg.chat_id)
+    await ctx.enter(room_of(chat.id))
+    return await ctx.services.attempts.end(ctx.caller, msg, new_id=ctx.new_id)

@@ -1,0 +1,10 @@
+"""Handles attempt_use_previous."""
+
+from handlers.base import Context, handles
+from schemas.attempt import AttemptUsePrevious, AttemptUsePreviousReply
+
+
+@handles(AttemptUsePrevious, error_type="proceed")
+async def attempt_use_previous(ctx: Context, msg: AttemptUsePrevious) -> AttemptUsePreviousReply:
+    """Use earlier graded chats for scenarios of this attempt, all or none."""
+    return await ctx.services.attempts.use_previous(ctx.caller, msg, enter=ctx.enter)

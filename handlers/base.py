@@ -1,0 +1,104 @@
+"""What every handler gets, and the tag that makes a function a handler."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from schemas.attempt import AttemptErrorType, JoinReply
+from schemas.envelope import Change, Id, Payload, Reply, RoomPlace, ServerEvent
+from server.engine.access import Access, Identity
+from server.engine.attempts import Attempts
+from server.engine.conversation import Conversation
+from server.engine.ids import derive, new
+from server.errors import Conflict
+from server.rooms.connection import Connection
+from server.rooms.hub import Hub
+
+P = TypeVar("P", bound=Payload)
+R = TypeVar("R", bound=Reply)
+Handle = Callable[["Context", Any], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The engines that handlers call."""
+
+    access: Access
+    attempts: Attempts
+    conversation: Conversation
+    hub: Hub
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One call: who calls, over which connection (None over plain HTTP), and the engines."""
+
+    caller: Identity
+    connection: Connection | None
+    services: Services
+    request_key: str | None = None
+    entered: list[RoomPlace] = field(default_factory=list)
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+    def new_id(self, what: str) -> Id:
+        """Return an id for something new; the same one when the same request is run again."""
+        return derive(self.caller.key, self.request_key, what) if self.request_key else new()
+
+    async def enter(self, room: str, *, until: frozenset[str] = frozenset({"attempt_chat_ended"})) -> None:
+        """Follow a room because of what the caller does; it is left by itself after one of `until`."""
+        if self.connection is not None and (place := await self.connection.enter(room, until=until)):
+            self.entered.append(place)
+
+    async def join(
+        self, room: str, *, after: int | None, epoch: str | None, marker: ServerEvent | None
+    ) -> JoinReply:
+        """Follow a room from a place; following starts in the tick in which the ack is written."""
+        if self.connection is None:
+            place = await self.services.hub.place(room, after=after, epoch=epoch)
+        else:
+            if self.connection.full and not self.connection.member(room):
+                raise Conflict("This connection follows too many rooms; leave one first.")
+            joined = await self.connection.join(room, after=after, epoch=epoch, marker=marker)
+            place = joined.place
+            self.after.append(joined.start)
+        return JoinReply(
+            room=place.room,
+            epoch=place.epoch,
+            offset=place.offset,
+            recovered=place.recovered,
+            snapshot=place.snapshot,
+        )
+
+    async def leave(self, room: str) -> Reply:
+        """Stop following a room; leaving a room one is not in succeeds."""
+        if self.connection is not None:
+            await self.connection.leave(room)
+        return Reply()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handler:
+    """A client event: its payload, what it does, and the kind of attempt_error that its failures send."""
+
+    event: str
+    schema: type[Payload]
+    error_type: AttemptErrorType | None
+    family: Literal["attempt", "room"]
+    run: Handle
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether the event may carry a client_event_id."""
+        return issubclass(self.schema, Change)
+
+
+def handles(
+    schema: type[P], *, error_type: AttemptErrorType | None = None
+) -> Callable[[Callable[[Context, P], Awaitable[R]]], Handler]:
+    """Make a function the handler of the event that its payload class names."""
+
+    def tag(run: Callable[[Context, P], Awaitable[R]]) -> Handler:
+        family: Literal["attempt", "room"] = "room" if schema.event.startswith("room_") else "attempt"
+        return Handler(event=schema.event, schema=schema, error_type=error_type, family=family, run=run)
+
+    return tag

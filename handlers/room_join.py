@@ -1,0 +1,12 @@
+"""Handles room_join."""
+
+from handlers.base import Context, handles
+from schemas.attempt import JoinReply
+from schemas.room import RoomJoin
+
+
+@handles(RoomJoin, error_type="join")
+async def room_join(ctx: Context, msg: RoomJoin) -> JoinReply:
+    """Follow any room that the caller may see."""
+    await ctx.services.access.check_may_follow(ctx.caller, msg.room)
+    return await ctx.join(msg.room, after=msg.after, epoch=msg.epoch, marker=None)

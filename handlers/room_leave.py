@@ -1,0 +1,11 @@
+"""Handles room_leave."""
+
+from handlers.base import Context, handles
+from schemas.envelope import Reply
+from schemas.room import RoomLeave
+
+
+@handles(RoomLeave, error_type="join")
+async def room_leave(ctx: Context, msg: RoomLeave) -> Reply:
+    """Stop following a room."""
+    return await ctx.leave(msg.room)

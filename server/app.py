@@ -1,0 +1,153 @@
+"""Where the parts meet; every lifetime is owned by one cleanup context."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+import structlog
+from aiohttp import web
+from pydantic import SecretStr
+
+from handlers.base import Services
+from server.dispatch import Dispatcher
+from server.engine.access import Access
+from server.engine.attempts import Attempts, Works
+from server.engine.attempts.chats import ChatMaker
+from server.engine.attempts.keeper import Keeper
+from server.engine.attempts.proceed import Proceeding
+from server.engine.attempts.views import chat_base
+from server.engine.conversation import Conversation
+from server.engine.grading import Grader
+from server.engine.tasks import Tasks
+from server.errors import Unavailable
+from server.llm import Models
+from server.rooms.bell import LocalBell
+from server.rooms.hub import Hub
+from server.rooms.outbox import Outboxes
+from server.rooms.process import Process
+from server.rooms.snapshot import Snapshots
+from server.settings import Settings
+from server.store import Store, connect
+from server.transports import http_errors, http_events, http_health, http_rest, keys
+from server.transports.socketio.server import SocketTransport
+
+log = structlog.get_logger(__name__)
+DRAIN_SECONDS = 15.0
+FLUSH_SECONDS = 3.0
+
+
+def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
+    """Return the whole application; nothing is connected before it starts. Needs mongodb_url and a model."""
+    app = web.Application(middlewares=[http_errors.middleware], client_max_size=settings.max_message)
+    store = connect(
+        settings.mongodb_url.get_secret_value() if settings.mongodb_url else "", settings.mongodb_database
+    )
+    process = Process(settings.instance, store.processes)
+    app[keys.SETTINGS] = settings
+    app[keys.STORE] = store
+    app[keys.PROCESS] = process
+    app[keys.ACCESS] = Access(
+        store, secret=secret, jwks_url=settings.jwks_url, audience=settings.jwt_audience, guests=guests
+    )
+    _assemble(app, settings, store=store, process=process)
+    for attach in (http_events.attach, http_rest.attach, http_health.attach):
+        attach(app)
+    transport = SocketTransport(settings)
+    transport.attach(app)
+    app[keys.SOCKETS] = transport
+    app.cleanup_ctx.append(_lifetime)
+    return app
+
+
+def make_models(settings: Settings) -> Models:
+    """Return access to the configured model endpoint."""
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    return Models(
+        base_url=settings.openai_base_url,
+        api_key=key,
+        model=settings.openai_model or "gpt-4o-mini",
+        judge_model=settings.judge_model,
+        timeout=settings.model_timeout,
+        retries=settings.model_retries,
+    )
+
+
+def _assemble(app: web.Application, settings: Settings, *, store: Store, process: Process) -> None:
+    models = app[keys.MODELS] = make_models(settings)
+    snapshots = Snapshots(store.entries, {"attempt": chat_base(store)})
+    hub = app[keys.HUB] = Hub(store.entries, process=process, bell=LocalBell(), snapshots=snapshots)
+    outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, (store.chats, store.attempts))
+    tasks = app[keys.TASKS] = Tasks()
+    conversation = app[keys.CONVERSATION] = Conversation(
+        store=store, hub=hub, outboxes=outboxes, models=models, process=process, tasks=tasks
+    )
+    maker = ChatMaker(store, process.name)
+    proceeding = Proceeding(store=store, outboxes=outboxes, conversation=conversation, maker=maker)
+    works = Works(
+        store=store,
+        hub=hub,
+        outboxes=outboxes,
+        conversation=conversation,
+        proceeding=proceeding,
+        grader=Grader(models),
+        models=models,
+        process=process,
+        tasks=tasks,
+    )
+    attempts = app[keys.ATTEMPTS] = Attempts(
+        store=store,
+        outboxes=outboxes,
+        conversation=conversation,
+        maker=maker,
+        proceeding=proceeding,
+        works=works,
+        process=process.name,
+    )
+    app[keys.KEEPER] = Keeper(store=store, conversation=conversation, works=works, process=process)
+    services = Services(access=app[keys.ACCESS], attempts=attempts, conversation=conversation, hub=hub)
+    app[keys.DISPATCH] = Dispatcher(
+        services, requests=store.requests, process=process, max_depth=settings.max_json_depth
+    )
+
+
+async def _lifetime(app: web.Application) -> AsyncIterator[None]:
+    """Own everything that runs, in the order in which it needs each other."""
+    store, process, hub = app[keys.STORE], app[keys.PROCESS], app[keys.HUB]
+    await store.prepare()
+    await process.beat()
+    running = [
+        _own(run) for run in (process.run, hub.log.run, hub.run, app[keys.OUTBOXES].run, app[keys.KEEPER].run)
+    ]
+    log.info("started", process=process.name, epoch=process.epoch)
+    yield
+    await app[keys.SOCKETS].close()
+    app[keys.CONVERSATION].interrupt_all()
+    await app[keys.TASKS].close(DRAIN_SECONDS)
+    await app[keys.DISPATCH].close()
+    try:
+        async with asyncio.timeout(FLUSH_SECONDS):
+            await hub.log.flush()
+            await process.leave()
+    except (TimeoutError, Unavailable):
+        log.warning("database away while stopping; what is queued is repeated at the next start")
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await hub.close()
+    await app[keys.MODELS].aclose()
+    store.close()
+    log.info("stopped", process=process.name)
+
+
+def _own(run: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+    """Run a part for the life of the process; a part that breaks ends the process."""
+    task = asyncio.create_task(run(), name=getattr(run, "__qualname__", "part"))
+    task.add_done_callback(_broke)
+    return task
+
+
+def _broke(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a part broke; the process ends", part=task.get_name(), exc_info=error)
+        signal.raise_signal(signal.SIGTERM)

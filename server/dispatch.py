@@ -1,0 +1,255 @@
+"""From (event, data, caller) to an answer: the only caller of handlers, the same for every transport."""
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import structlog
+from pydantic import ValidationError
+
+from handlers import HANDLERS
+from handlers.base import Context, Handler, Services
+from schemas.attempt import AttemptError, AttemptResponseResult
+from schemas.envelope import MAX_SAFE_INTEGER, Change, Id, Payload, Problem, Reply, ServerEvent
+from server.engine.access import Identity
+from server.errors import BadRequest, Conflict, GreenroomError, Internal, NotFound, Unavailable
+from server.rooms.connection import Connection
+from server.rooms.process import Process
+from server.store.requests import Request, RequestStore
+
+log = structlog.get_logger(__name__)
+WAIT_SECONDS = 10.0
+POLL_SECONDS = 0.1
+MAX_EVENT_NAME = 64
+NOT_REMEMBERED = frozenset({"rate_limited", "unavailable", "internal"})
+PATH_PREFIX = "socket/v5/client/"
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who sends events, and the connection that joins rooms for it (None: it joins nothing)."""
+
+    identity: Identity
+    connection: Connection | None = None
+
+
+def _nothing() -> None:
+    """Start nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a transport does with an event's result, in one tick and this order: notices, ack, `after`."""
+
+    ack: bytes
+    status: int = 200
+    notices: list[tuple[str, bytes]] = field(default_factory=list)
+    after: Callable[[], None] = _nothing
+
+
+class Dispatcher:
+    """Validates once, runs the handler, turns every failure into an answer, and remembers what acted once."""
+
+    def __init__(
+        self, services: Services, *, requests: RequestStore, process: Process, max_depth: int = 32
+    ) -> None:
+        self._services = services
+        self._requests = requests
+        self._process = process
+        self._max_depth = max_depth
+        self._finishing: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, event: str, data: object, caller: Caller) -> Answer:
+        """Answer an event, named as on the wire or by its path; never raises but when it is cancelled."""
+        handler: Handler | None = None
+        payload: Payload | None = None
+        try:
+            handler = _find(event)
+            payload = _validate(handler, data, self._max_depth)
+            return await self._answer(handler, payload, caller)
+        except GreenroomError as error:
+            return _failure(error, handler, payload or data)
+        except RecursionError:
+            return _failure(BadRequest("The payload is nested too deeply."), handler, None)
+        except Exception:  # a bug of ours: the client gets an answer, the operator the traceback
+            log.exception("handler broke", handled=handler.event if handler else None)
+            return _failure(Internal(), handler, payload)
+
+    async def close(self) -> None:
+        """Finish remembering what was answered."""
+        await asyncio.gather(*self._finishing, return_exceptions=True)
+
+    async def _answer(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
+        key = payload.client_event_id if isinstance(payload, Change) else None
+        if key is None:
+            return await self._run(handler, payload, caller, None)
+        digest = _digest(handler.event, payload)
+        known = await self._requests.claim(
+            caller.identity.key, key, digest=digest, process=self._process.name
+        )
+        if known is not None and (ack := await self._known(known, key, digest, caller.identity)) is not None:
+            return Answer(ack=ack, status=_status_of(ack))
+        return await self._run_once(handler, payload, caller, key)
+
+    async def _run(self, handler: Handler, payload: Payload, caller: Caller, key: str | None) -> Answer:
+        ctx = Context(
+            caller=caller.identity,
+            connection=caller.connection,
+            services=self._services,
+            request_key=f"{handler.event}:{key}" if key else None,
+        )
+        reply = await handler.run(ctx, payload)
+        return Answer(ack=_success(reply, ctx), after=_together(ctx.after))
+
+    async def _run_once(self, handler: Handler, payload: Payload, caller: Caller, key: str) -> Answer:
+        """Run a request that we claimed; a failure that may be retried is forgotten."""
+        try:
+            answer = await self._run(handler, payload, caller, key)
+        except GreenroomError as error:
+            if error.code in NOT_REMEMBERED or error.may_retry:
+                self._later(self._requests.forget(caller.identity.key, key))
+                raise
+            answer = _failure(error, handler, payload)
+        except BaseException:
+            self._later(self._requests.forget(caller.identity.key, key))
+            raise
+        self._later(self._requests.finish(caller.identity.key, key, answer.ack))
+        return answer
+
+    async def _known(self, known: Request, key: str, digest: str, identity: Identity) -> bytes | None:
+        """Return the first answer to a repeated request, or None when it is ours to run after all."""
+        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+        while True:
+            if known.hash != digest:
+                raise Conflict("client_event_id: it was used for another event or payload within 24 h.")
+            if known.state == "done" and known.ack is not None:
+                return known.ack
+            if known.process not in await self._process.living() and await self._requests.take_over(
+                identity.key, key, old=known.process, process=self._process.name
+            ):
+                return None
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable("The same request is still running; ask again soon.")
+            await asyncio.sleep(POLL_SECONDS)
+            again = await self._requests.claim(identity.key, key, digest=digest, process=self._process.name)
+            if again is None:
+                return None
+            known = again
+
+    def _later(self, write: Any) -> None:
+        """Remember after the answer; ids derived from the request cover a process that dies before."""
+
+        async def remember() -> None:
+            try:
+                await write
+            except Unavailable:
+                log.warning("request not remembered")
+
+        task = asyncio.create_task(remember())
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+
+def _find(event: str) -> Handler:
+    name = event.strip("/").removeprefix(PATH_PREFIX).replace("/", "_") if "/" in event else event
+    handler = HANDLERS.get(name) if len(name) <= MAX_EVENT_NAME else None
+    if handler is None:
+        shown = name if len(name) <= MAX_EVENT_NAME and name.isidentifier() else "…"
+        raise NotFound(f"There is no event {shown}.")
+    return handler
+
+
+def _validate(handler: Handler, data: object, max_depth: int) -> Payload:
+    if not isinstance(data, dict):
+        raise BadRequest(f"{handler.event} takes one JSON object.")
+    _check_values(data, max_depth)
+    try:
+        return handler.schema.model_validate(data)
+    except ValidationError as error:
+        details = [
+            Problem(loc=list(e["loc"]), msg=e["msg"], type=e["type"])
+            for e in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        first = details[0]
+        where = ".".join(str(p) for p in first.loc)
+        raise BadRequest(f"{where}: {first.msg}" if where else first.msg, details=details) from error
+
+
+def _check_values(value: object, depth: int) -> None:
+    """Refuse what JavaScript cannot hold, what cannot be stored, and nesting that is too deep."""
+    if isinstance(value, dict | list):
+        if depth <= 0:
+            raise BadRequest("The payload is nested too deeply.")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_values(item, depth - 1)
+        if isinstance(value, dict):
+            for key in value:
+                _check_values(key, depth)
+    elif isinstance(value, str):
+        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+            raise BadRequest("A string is not valid Unicode.")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise BadRequest("A number is not finite.")
+    elif isinstance(value, int | float) and abs(value) > MAX_SAFE_INTEGER:
+        raise BadRequest("A number is larger than 2^53.")
+
+
+def _success(reply: Reply, ctx: Context) -> bytes:
+    if ctx.entered:
+        reply = reply.model_copy(update={"rooms": ctx.entered})
+    body = reply.model_dump_json(exclude_none=True).encode()
+    return b'{"success":true' + (b"," if len(body) > 2 else b"") + body[1:]
+
+
+def _failure(error: GreenroomError, handler: Handler | None, payload: object) -> Answer:
+    failure = error.failure().model_dump(exclude_none=True)
+    ack = orjson.dumps({"success": False, "error": failure})
+    notices = [(e.event, e.encode()) for e in _notices(error, handler, payload)]
+    return Answer(ack=ack, status=error.status, notices=notices)
+
+
+def _notices(error: GreenroomError, handler: Handler | None, payload: object) -> list[ServerEvent]:
+    """Return the events that tell the sender of a failure beside the ack."""
+    if error.notice is not None:
+        return [error.notice]
+    refused = AttemptError(
+        chat_id=_chat_id(payload),
+        type=handler.error_type if handler else None,
+        message=error.message,
+        code=error.code,
+    )
+    if handler is not None and handler.event == "attempt_response_submit":
+        return [AttemptResponseResult(success=False, message=error.message), refused]
+    return [refused]
+
+
+def _chat_id(payload: object) -> Id | None:
+    found = getattr(payload, "chat_id", None)
+    return found if isinstance(found, str) else None
+
+
+def _digest(event: str, payload: Payload) -> str:
+    return hashlib.sha256(event.encode() + payload.model_dump_json().encode()).hexdigest()
+
+
+def _status_of(ack: bytes) -> int:
+    body = orjson.loads(ack)
+    if body["success"]:
+        return 200
+    codes = {c.code: c.status for c in GreenroomError.__subclasses__()}
+    return codes.get(body["error"]["code"], 500)
+
+
+def _together(calls: list[Callable[[], None]]) -> Callable[[], None]:
+    if not calls:
+        return _nothing
+
+    def start() -> None:
+        for call in calls:
+            call()
+
+    return start

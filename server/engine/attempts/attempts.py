@@ -1,0 +1,300 @@
+"""What a learner does with an attempt: start, next, end, end all, answer, grade again, use previous chats."""
+
+from collections.abc import Awaitable, Callable
+
+from schemas.attempt import (
+    RESOURCE_TYPES,
+    Attempt,
+    AttemptChatEnded,
+    AttemptEnd,
+    AttemptEndAllReply,
+    AttemptEndReply,
+    AttemptGrade,
+    AttemptGradeReply,
+    AttemptNext,
+    AttemptNextReply,
+    AttemptResponseReply,
+    AttemptResponseResult,
+    AttemptResponseSubmit,
+    AttemptStart,
+    AttemptStarted,
+    AttemptStartReply,
+    AttemptUsePrevious,
+    AttemptUsePreviousReply,
+    Chat,
+    ChatEntry,
+    Response,
+    Work,
+)
+from schemas.content import Question
+from schemas.envelope import Id, utc_now
+from server.engine.access import Identity
+from server.engine.attempts.chats import ChatMaker, owner_of
+from server.engine.attempts.plan import plan, with_entry
+from server.engine.attempts.proceed import Proceeding, own_room
+from server.engine.attempts.work import Works
+from server.engine.conversation import Conversation
+from server.engine.conversation.conversation import pending, room_of
+from server.engine.ids import derive
+from server.errors import BadRequest, Conflict, NotFound
+from server.rooms.outbox import Outboxes
+from server.store import Store
+
+NewId = Callable[[str], Id]
+Enter = Callable[[str], Awaitable[None]]
+
+
+class Attempts:
+    """The requests of an attempt's owner; each is durable when it returns, and safe to repeat with the same ids."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        outboxes: Outboxes,
+        conversation: Conversation,
+        maker: ChatMaker,
+        proceeding: Proceeding,
+        works: Works,
+        process: str,
+    ) -> None:
+        self._store = store
+        self._outboxes = outboxes
+        self._conversation = conversation
+        self._maker = maker
+        self._proceeding = proceeding
+        self._works = works
+        self._process = process
+
+    async def owned(self, caller: Identity, attempt_id: Id) -> Attempt:
+        """Return the caller's own attempt; raises NotFound."""
+        attempt = await self._store.attempts.get(attempt_id)
+        if attempt is None or (attempt.owner.kind, attempt.owner.id) != (caller.kind, caller.id):
+            raise NotFound("There is no such attempt, or it is not yours.")
+        return attempt
+
+    async def chat_of(self, caller: Identity, attempt_id: Id, chat_id: Id) -> Chat:
+        """Return a chat that belongs to the caller's attempt; raises NotFound."""
+        attempt = await self.owned(caller, attempt_id)
+        if all(e.chat_id != chat_id for e in attempt.entries):
+            raise NotFound("chat_id: the chat does not belong to this attempt.")
+        return await self._conversation.load(chat_id)
+
+    async def start(
+        self, caller: Identity, msg: AttemptStart, *, new_id: NewId, enter: Enter
+    ) -> AttemptStartReply:
+        """Create an attempt, and its first chat unless that has a lobby."""
+        attempt_id = new_id("attempt")
+        if (stored := await self._store.attempts.get(attempt_id)) is not None:
+            return _started(stored)
+        source = await self._maker.source(caller, home_id=msg.home_id, practice_id=msg.practice_id)
+        attempt = Attempt(
+            id=attempt_id,
+            owner=owner_of(caller),
+            org=caller.org,
+            home_id=msg.home_id,
+            practice_id=msg.practice_id,
+            name=source.name,
+            infinite_mode=msg.infinite_mode,
+            created_at=utc_now(),
+            entries=await self._maker.entries(attempt_id, source, org=caller.org),
+        )
+        first = AttemptStarted(attempt_id=attempt_id, chat_entry_id=attempt.entries[0].chat_entry_id)
+        begun = [pending(own_room(attempt), first, f"{attempt_id}:started")]
+        return _started(await self._proceeding.begin(attempt, begun, enter=enter))
+
+    async def next(self, caller: Identity, msg: AttemptNext, *, enter: Enter) -> AttemptNextReply:
+        """Go on to the next scenario, past its lobby."""
+        attempt = await self.owned(caller, msg.attempt_id)
+        if msg.draft_id is not None:
+            raise NotFound("draft_id: there is no such draft, or it is not yours.")
+        _check_open(attempt)
+        return AttemptNextReply(chat_id=await self._proceeding.go_on(attempt, force=True, enter=enter))
+
+    async def end(self, caller: Identity, msg: AttemptEnd, *, new_id: NewId) -> AttemptEndReply:
+        """Close a chat; grading and proceeding go on in the background."""
+        chat = await self.chat_of(caller, msg.attempt_id, msg.chat_id)
+        grade_id = new_id("grade") if msg.grade and chat.rubric else None
+        work = self._end_work(new_id("end"), msg.attempt_id, grade_id)
+        if not await self._works.close(chat.id, work):
+            chat = await self._conversation.load(chat.id)
+            if chat.closed_by != work.id:
+                raise Conflict("The chat is closed.")
+        return AttemptEndReply(chat_id=chat.id, grade_id=grade_id)
+
+    async def end_all(
+        self, caller: Identity, attempt_id: Id, *, new_id: NewId, enter: Enter
+    ) -> AttemptEndAllReply:
+        """Close and grade the open chats and end the attempt."""
+        attempt = await self.owned(caller, attempt_id)
+        if attempt.status == "ended":
+            raise Conflict("The attempt has ended.")
+        chat_ids = [e.chat_id for e in attempt.entries if e.state == "open" and e.chat_id]
+        for chat_id in chat_ids:
+            chat = await self._conversation.load(chat_id)
+            await enter(room_of(chat_id))
+            grade_id = new_id(f"grade:{chat_id}") if chat.rubric else None
+            work = self._end_work(new_id(f"end:{chat_id}"), attempt_id, grade_id, ending=True)
+            await self._works.close(chat_id, work)
+        await self._proceeding.wind_up(attempt_id)
+        return AttemptEndAllReply(chat_ids=chat_ids)
+
+    async def respond(
+        self, caller: Identity, msg: AttemptResponseSubmit, *, new_id: NewId
+    ) -> AttemptResponseReply:
+        """Judge and store an answer to a question."""
+        chat = await self._conversation.owned(caller, msg.chat_id)
+        question = _question(chat, msg)
+        right = {o.id for o in question.options if o.is_correct}
+        response = Response(
+            id=new_id("response"),
+            question_id=msg.question_id,
+            option_ids=list(dict.fromkeys(msg.option_ids)),
+            is_correct=set(msg.option_ids) == right,
+            created_at=utc_now(),
+        )
+        outbox = await self._store.chats.change(
+            chat.id,
+            when={"status": "open", "responses.id": {"$ne": response.id}},
+            update={"$push": {"responses": response.model_dump()}},
+            outbox=[pending(room_of(chat.id), _result(chat.id, response), f"{response.id}:result")],
+        )
+        if outbox is None:
+            chat = await self._conversation.load(chat.id)
+            if all(r.id != response.id for r in chat.responses):
+                raise Conflict("The chat is closed.")
+        else:
+            self._outboxes.publish("chats", chat.id, outbox)
+        return AttemptResponseReply(response_id=response.id, is_correct=response.is_correct)
+
+    async def grade(
+        self, caller: Identity, msg: AttemptGrade, *, new_id: NewId, enter: Enter
+    ) -> AttemptGradeReply:
+        """Start grading closed chats again."""
+        chats = await self._gradable(caller, msg)
+        kinds = list(dict.fromkeys(msg.resource_types or RESOURCE_TYPES))
+        grade_ids = []
+        for chat in chats:
+            grade_id = new_id(f"grade:{chat.id}")
+            args = {"grade_id": grade_id, "kinds": kinds, "instructions": msg.user_instructions or []}
+            work = Work(id=derive(grade_id, "work"), kind="grade", owner=self._process, args=args)
+            await enter(room_of(chat.id))
+            await self._works.add(chat, work)
+            grade_ids.append(grade_id)
+        return AttemptGradeReply(grade_ids=grade_ids)
+
+    async def use_previous(
+        self, caller: Identity, msg: AttemptUsePrevious, *, enter: Enter
+    ) -> AttemptUsePreviousReply:
+        """Make earlier graded chats part of this attempt, all or none, and proceed."""
+        attempt = await self.owned(caller, msg.attempt_id)
+        reused = {k: v for k, v in msg.previous_chat_map.items() if v is not None}
+        if _reuses(attempt, msg.previous_chat_map):
+            return AttemptUsePreviousReply(chat_ids=list(reused.values()))
+        _check_open(attempt)
+        for key, chat_id in msg.previous_chat_map.items():
+            entry = _reusable(attempt, key)
+            if chat_id is None:  # to be practised after all: its lobby is passed
+                update: dict[str, object] = {"use_custom": False, "use_previous": False}
+            else:
+                await self._check_previous(caller, entry, chat_id)
+                update = {"chat_id": chat_id, "state": "done", "reused": True}
+            attempt = with_entry(attempt, entry.model_copy(update=update))
+        finished = plan(attempt).kind == "end"
+        begun = [
+            pending(
+                room_of(chat_id),
+                AttemptChatEnded(chat_id=chat_id, is_attempt_finished=finished),
+                f"{attempt.id}:{chat_id}:reused",
+            )
+            for chat_id in reused.values()
+        ]
+        await self._proceeding.change(attempt, begun, force=False, enter=enter)
+        return AttemptUsePreviousReply(chat_ids=list(reused.values()))
+
+    async def _check_previous(self, caller: Identity, entry: ChatEntry, chat_id: Id) -> None:
+        chat = await self._conversation.owned(caller, chat_id)
+        chat = await self._conversation.load(chat.id)
+        if chat.scenario.id != entry.scenario_id:
+            raise Conflict(f"The chat {chat_id} practised another scenario.")
+        if not chat.ended or not chat.grades:
+            raise Conflict(f"The chat {chat_id} is not closed and graded.")
+
+    async def _gradable(self, caller: Identity, msg: AttemptGrade) -> list[Chat]:
+        attempt = await self._store.attempts.get(msg.attempt_id)
+        own = attempt is not None and (attempt.owner.kind, attempt.owner.id) == (caller.kind, caller.id)
+        if attempt is None or not (own or (caller.is_author and caller.org == attempt.org)):
+            raise NotFound("There is no such attempt, or it is not yours.")
+        chat_ids = [e.chat_id for e in attempt.entries if e.chat_id]
+        if msg.chat_id is not None:
+            if msg.chat_id not in chat_ids:
+                raise NotFound("chat_id: the chat does not belong to this attempt.")
+            chat_ids = [msg.chat_id]
+        chats = [
+            c for c in await self._store.chats.of_attempt(chat_ids) if msg.chat_id or c.status == "closed"
+        ]
+        for chat in chats:
+            if chat.status != "closed":
+                raise Conflict("The chat is open; end it first.")
+            if chat.rubric is None and msg.chat_id:
+                raise Conflict("The chat's scenario has no rubric to grade by.")
+        gradable = [c for c in chats if c.rubric is not None]
+        if not gradable:
+            raise Conflict("No chat of this attempt is closed and has a rubric.")
+        return gradable
+
+    def _end_work(self, work_id: Id, attempt_id: Id, grade_id: Id | None, *, ending: bool = False) -> Work:
+        args = {"attempt_id": attempt_id, "grade_id": grade_id, "ending": ending}
+        return Work(id=work_id, kind="end", owner=self._process, args=args)
+
+
+def _started(attempt: Attempt) -> AttemptStartReply:
+    first = attempt.entries[0]
+    return AttemptStartReply(attempt_id=attempt.id, chat_entry_id=first.chat_entry_id, chat_id=first.chat_id)
+
+
+def _check_open(attempt: Attempt) -> None:
+    if attempt.status != "open":
+        raise Conflict("The attempt has ended.")
+    if any(e.state == "open" for e in attempt.entries):
+        raise Conflict("A chat of this attempt is open or still being graded; end it first.")
+
+
+def _question(chat: Chat, msg: AttemptResponseSubmit) -> Question:
+    question = next((q for q in chat.scenario.questions if q.id == msg.question_id), None)
+    if question is None:
+        raise NotFound("question_id: there is no such question in this chat.")
+    if not set(msg.option_ids) <= {o.id for o in question.options}:
+        raise BadRequest("option_ids: an option does not belong to this question.")
+    if len(set(msg.option_ids)) > 1 and not question.allow_multiple:
+        raise BadRequest("option_ids: this question takes one option.")
+    return question
+
+
+def _result(chat_id: Id, response: Response) -> AttemptResponseResult:
+    return AttemptResponseResult(
+        success=True,
+        is_correct=response.is_correct,
+        response_id=response.id,
+        chat_id=chat_id,
+        question_id=response.question_id,
+        option_ids=response.option_ids,
+    )
+
+
+def _reusable(attempt: Attempt, key: Id) -> ChatEntry:
+    entry = next((e for e in attempt.entries if e.chat_entry_id == key), None)
+    if entry is None:
+        raise NotFound(f"previous_chat_map: {key} is no scenario of this attempt.")
+    if entry.state not in ("pending", "lobby"):
+        raise Conflict(f"The scenario {key} has been run already.")
+    if not entry.use_previous:
+        raise Conflict(f"The scenario {key} does not allow previous chats.")
+    return entry
+
+
+def _reuses(attempt: Attempt, wanted: dict[Id, Id | None]) -> bool:
+    """Tell whether this was done before, so that a repetition answers alike."""
+    entries = {e.chat_entry_id: e for e in attempt.entries}
+    named = [(entries[k], v) for k, v in wanted.items() if v is not None and k in entries]
+    return bool(named) and all(e.reused and e.chat_id == v for e, v in named)

@@ -1,0 +1,142 @@
+"""Makes attempts and chats from authored content."""
+
+from datetime import timedelta
+from typing import TypeVar
+
+from schemas.attempt import Attempt, Chat, ChatEntry, Owner, Pending, RunningReply
+from schemas.content import (
+    GENERATE_FLAGS,
+    ContentKind,
+    Document,
+    Home,
+    Persona,
+    Practice,
+    Rubric,
+    Scenario,
+    ScenarioRef,
+)
+from schemas.envelope import Id, utc_now
+from server.engine.access import Identity
+from server.engine.conversation.conversation import reply_started
+from server.engine.ids import derive
+from server.errors import Conflict, NotFound, Unavailable
+from server.store import Store
+
+C = TypeVar("C", Scenario, Persona, Document, Rubric)
+
+
+class ChatMaker:
+    """Reads content and turns it into entries and chats; what a chat needs is copied into it."""
+
+    def __init__(self, store: Store, process: str) -> None:
+        self._store = store
+        self._process = process
+
+    async def source(
+        self, caller: Identity, *, home_id: Id | None, practice_id: Id | None
+    ) -> Home | Practice:
+        """Return the home or practice to attempt; a home that is not assigned is as good as missing."""
+        kind: ContentKind = "home" if home_id else "practice"
+        found = await self._store.content.body(kind, home_id or practice_id or "", org=caller.org)
+        if not isinstance(found, Practice) or (isinstance(found, Home) and not assigned(found, caller)):
+            raise NotFound(f"{kind}_id: there is no such {kind}, or it is not assigned to you.")
+        return found
+
+    async def entries(self, attempt_id: Id, source: Practice, *, org: str) -> list[ChatEntry]:
+        """Return a source's scenarios in order of (position, created_at)."""
+        stored = await self._store.content.many(
+            "scenario", [r.scenario_id for r in source.scenarios], org=org
+        )
+        missing = [r.scenario_id for r in source.scenarios if r.scenario_id not in stored]
+        if missing:
+            raise Conflict(f"{source.name} names scenarios that do not exist: {', '.join(missing)}.")
+        scenarios = {key: Scenario.model_validate(s.body) for key, s in stored.items()}
+
+        def place(ref: ScenarioRef) -> tuple[int, float]:
+            own = scenarios[ref.scenario_id].template.position
+            return (
+                own if ref.position is None else ref.position,
+                stored[ref.scenario_id].created_at.timestamp(),
+            )
+
+        return [
+            _entry(attempt_id, index, ref, scenarios[ref.scenario_id], place(ref)[0])
+            for index, ref in enumerate(sorted(source.scenarios, key=place))
+        ]
+
+    async def chat(self, attempt: Attempt, entry: ChatEntry) -> tuple[Chat, list[Pending]]:
+        """Return the chat of an entry and its first events; its id is the same whoever makes it."""
+        scenario = await self._need(Scenario, "scenario", entry.scenario_id, attempt.org)
+        wanted = [f"generate_{f}" for f in GENERATE_FLAGS if getattr(scenario.template, f"generate_{f}")]
+        if wanted:
+            raise Unavailable(
+                f"{scenario.name} asks for generated content ({', '.join(wanted)}), which this server does not make.",
+                retryable=False,
+            )
+        persona = await self._need(Persona, "persona", scenario.persona_id, attempt.org)
+        documents = [await self._need(Document, "document", d, attempt.org) for d in scenario.document_ids]
+        rubric_id = entry.rubric_id or scenario.rubric_id
+        rubric = await self._need(Rubric, "rubric", rubric_id, attempt.org) if rubric_id else None
+        chat = self._assemble(attempt, entry, scenario, persona=persona, documents=documents, rubric=rubric)
+        return chat, [reply_started(chat.id, chat.reply)] if chat.reply else []
+
+    def _assemble(
+        self,
+        attempt: Attempt,
+        entry: ChatEntry,
+        scenario: Scenario,
+        *,
+        persona: Persona,
+        documents: list[Document],
+        rubric: Rubric | None,
+    ) -> Chat:
+        chat_id = derive(attempt.id, entry.chat_entry_id, "chat")
+        now = utc_now()
+        limit = entry.time_limit or scenario.template.time_limit
+        template = scenario.template.model_copy(update={"position": entry.position, "time_limit": limit})
+        opening = RunningReply(
+            message_id=derive(chat_id, "opening"), created_at=now, owner=self._process, cause="opening"
+        )
+        return Chat(
+            id=chat_id,
+            attempt_id=attempt.id,
+            chat_entry_id=entry.chat_entry_id,
+            owner=attempt.owner,
+            org=attempt.org,
+            created_at=now,
+            deadline=now + timedelta(seconds=limit) if limit and not template.negative_time else None,
+            template=template,
+            scenario=scenario,
+            persona=persona,
+            documents=documents,
+            rubric=rubric,
+            reply=opening if scenario.persona_speaks_first else None,
+        )
+
+    async def _need(self, model: type[C], kind: ContentKind, key: Id, org: str) -> C:
+        found = await self._store.content.body(kind, key, org=org)
+        if not isinstance(found, model):
+            raise Conflict(f"The scenario needs a {kind} that does not exist any more: {key}.")
+        return found
+
+
+def assigned(home: Home, caller: Identity) -> bool:
+    """Tell whether a home is for somebody; authors may try every home."""
+    return home.profiles == "everyone" or caller.is_author or caller.id in home.profiles
+
+
+def owner_of(caller: Identity) -> Owner:
+    """Return the owner that a caller is."""
+    return Owner(kind=caller.kind, id=caller.id)
+
+
+def _entry(attempt_id: Id, index: int, ref: ScenarioRef, scenario: Scenario, position: int) -> ChatEntry:
+    return ChatEntry(
+        chat_entry_id=derive(attempt_id, "entry", "0", str(index)),
+        scenario_id=ref.scenario_id,
+        rubric_id=ref.rubric_id,
+        position=position,
+        time_limit=ref.time_limit,
+        use_custom=scenario.template.use_custom,
+        use_previous=scenario.template.use_previous,
+    )

@@ -1,0 +1,106 @@
+"""What learners and authors may see of attempts and chats."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from schemas.attempt import Attempt, Chat
+from schemas.content import Question, Scenario
+from schemas.envelope import Id, iso, utc_now
+from server.store import Store
+
+
+def chat_base(store: Store) -> Callable[[str], Awaitable[dict[str, Any]]]:
+    """Return what a chat's snapshot holds besides its folded entries: all that is fixed when it is made."""
+
+    async def base(room: str) -> dict[str, Any]:
+        chat = await store.chats.get(room.removeprefix("attempt_"))
+        return {"chat": chat_view(chat), "timer": timer_view(chat)} if chat else {}
+
+    return base
+
+
+def chat_view(chat: Chat) -> dict[str, Any]:
+    """Return a chat as a learner may see it: no persona instructions, no situation, no is_correct."""
+    return {
+        "chat_id": chat.id,
+        "attempt_id": chat.attempt_id,
+        "chat_entry_id": chat.chat_entry_id,
+        "created_at": iso(chat.created_at),
+        "template": chat.template.model_dump(),
+        "scenario": scenario_view(chat.scenario),
+        "persona": {
+            "id": chat.persona.id,
+            "name": chat.persona.name,
+            "description": chat.persona.description,
+            "color": chat.persona.color,
+            "icon": chat.persona.icon,
+        },
+        "documents": [d.model_dump() for d in chat.documents],
+        "rubric_id": chat.rubric.id if chat.rubric else None,
+    }
+
+
+def timer_view(chat: Chat) -> dict[str, Any]:
+    """Return how a chat's time stands; seconds."""
+    elapsed = ((chat.closed_at or utc_now()) - chat.created_at).total_seconds()
+    limit = chat.template.time_limit
+    return {
+        "limit": limit,
+        "elapsed": round(elapsed, 3),
+        "exceeded": limit is not None and elapsed >= limit,
+        "negative": chat.template.negative_time,
+    }
+
+
+def scenario_view(scenario: Scenario) -> dict[str, Any]:
+    """Return a scenario as a learner may see it."""
+    template = scenario.template
+    return {
+        "id": scenario.id,
+        "name": scenario.name,
+        "description": scenario.description,
+        "problem_statement": scenario.problem_statement if template.show_problem_statement else "",
+        "objectives": scenario.objectives if template.show_objectives else [],
+        "images": [m.model_dump() for m in scenario.images] if template.show_images else [],
+        "videos": [m.model_dump() for m in scenario.videos],
+        "questions": [question_view(q) for q in scenario.questions],
+        "template": template.model_dump(),
+    }
+
+
+def question_view(question: Question) -> dict[str, Any]:
+    """Return a question without its answers."""
+    shown = question.model_dump(exclude={"options"})
+    shown["options"] = [{"id": o.id, "text": o.text} for o in question.options]
+    return shown
+
+
+def attempt_view(attempt: Attempt) -> dict[str, Any]:
+    """Return an attempt as it is read back."""
+    shown: dict[str, Any] = attempt.model_dump(mode="json", exclude={"rev", "org"})
+    shown["chat_ids"] = list(dict.fromkeys(e.chat_id for e in attempt.entries if e.chat_id))
+    return shown
+
+
+def chat_row(chat: Chat, *, place: tuple[str, str, int]) -> dict[str, Any]:
+    """Return a chat's own document as it is read back, with (room, epoch, offset) of the same moment."""
+    room, epoch, offset = place
+    return {
+        **chat_view(chat),
+        "id": chat.id,
+        "status": chat.status,
+        "ended": chat.ended,
+        "closed_at": iso(chat.closed_at) if chat.closed_at else None,
+        "timer": timer_view(chat),
+        "responses": [r.model_dump(mode="json") for r in chat.responses],
+        "hints": chat.hints,
+        "grades": [grade_row(g.grade_id, g.score, g.percentage, passed=g.passed) for g in chat.grades],
+        "room": room,
+        "epoch": epoch,
+        "offset": offset,
+    }
+
+
+def grade_row(grade_id: Id, score: float, percentage: float, *, passed: bool) -> dict[str, Any]:
+    """Return the short form of a grade."""
+    return {"grade_id": grade_id, "score": score, "percentage": percentage, "passed": passed}

@@ -1,0 +1,1 @@
+"""How clients reach the dispatcher: Socket.IO, HTTP and streams."""

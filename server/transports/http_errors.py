@@ -1,0 +1,75 @@
+"""Turns errors of HTTP handlers into JSON answers, and parses requests."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+
+from server.engine.access import Identity
+from server.errors import BadRequest, GreenroomError, Internal, NotFound, TooLarge
+from server.transports import keys
+
+log = structlog.get_logger(__name__)
+Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def middleware(request: web.Request, handler: Handle) -> web.StreamResponse:
+    """Answer every failure as {"success": false, "error": …}."""
+    try:
+        return await handler(request)
+    except GreenroomError as error:
+        return failure(error)
+    except web.HTTPRequestEntityTooLarge:
+        return failure(TooLarge())
+    except web.HTTPNotFound:
+        return failure(NotFound("There is nothing at this address."))
+    except web.HTTPException:
+        raise
+    except Exception:  # a bug of ours: the client gets an answer, the operator the traceback
+        log.exception("request broke", method=request.method, resource=_resource(request))
+        return failure(Internal())
+
+
+def failure(error: GreenroomError) -> web.Response:
+    """Return an error as it is answered over HTTP."""
+    body = {"success": False, "error": error.failure().model_dump(exclude_none=True)}
+    headers = {"Retry-After": str(max(1, round(error.retry_after)))} if error.retry_after else None
+    return web.Response(
+        body=orjson.dumps(body), status=error.status, content_type="application/json", headers=headers
+    )
+
+
+def json_response(body: object, *, status: int = 200) -> web.Response:
+    """Return JSON; times must be strings already."""
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
+
+
+async def read_json(request: web.Request) -> Any:
+    """Return the request's JSON body, {} when it is empty; raises BadRequest."""
+    body = await request.read()
+    if not body.strip():
+        return {}
+    try:
+        return orjson.loads(body)
+    except (orjson.JSONDecodeError, RecursionError) as error:
+        raise BadRequest("The body is not valid JSON.") from error
+
+
+async def identify(request: web.Request) -> Identity:
+    """Return who makes a request: `Authorization: Bearer`, `X-API-Key`, or `?token=`."""
+    header = request.headers.get("Authorization", "")
+    scheme, _, value = header.partition(" ")
+    token = value.strip() if scheme.lower() == "bearer" else None
+    return await request.app[keys.ACCESS].authenticate(
+        token=token or request.query.get("token"),
+        api_key=request.headers.get("X-API-Key"),
+        guest_id=request.headers.get("X-Guest-Id"),
+    )
+
+
+def _resource(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "?"

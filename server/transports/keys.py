@@ -1,0 +1,44 @@
+"""Typed keys under which the application holds its parts."""
+
+from typing import Protocol
+
+from aiohttp import web
+
+from server.dispatch import Dispatcher
+from server.engine.access import Access
+from server.engine.attempts import Attempts
+from server.engine.attempts.keeper import Keeper
+from server.engine.conversation import Conversation
+from server.engine.tasks import Tasks
+from server.llm import Models
+from server.rooms.hub import Hub
+from server.rooms.outbox import Outboxes
+from server.rooms.process import Process
+from server.settings import Settings
+from server.store import Store
+
+
+class Sockets(Protocol):
+    """The socket transport, as others see it."""
+
+    @property
+    def connections(self) -> int:
+        """Return the number of open connections."""
+
+    async def close(self) -> None:
+        """Disconnect everybody."""
+
+
+SETTINGS = web.AppKey("settings", Settings)
+STORE = web.AppKey("store", Store)
+PROCESS = web.AppKey("process", Process)
+HUB = web.AppKey("hub", Hub)
+MODELS = web.AppKey("models", Models)
+ACCESS = web.AppKey("access", Access)
+CONVERSATION = web.AppKey("conversation", Conversation)
+ATTEMPTS = web.AppKey("attempts", Attempts)
+DISPATCH = web.AppKey("dispatch", Dispatcher)
+OUTBOXES = web.AppKey("outboxes", Outboxes)
+TASKS = web.AppKey("tasks", Tasks)
+KEEPER = web.AppKey("keeper", Keeper)
+SOCKETS = web.AppKey("sockets", Sockets)
