@@ -1,4 +1,4 @@
-"""Turn the fields an author writes into the bodies of content models: keys become ids, references are found."""
+"""Turn the fields an author writes into bodies of content models: keys become ids, references are found."""
 
 import difflib
 import re
@@ -137,16 +137,21 @@ class Builder:
             elif name in allowed:
                 body[name] = item
             elif name != "key" or "id" not in body or isinstance(path[-1], str):
-                self._unknown(shape, name, path=path)
+                self._unknown(shape, name, item, path=path)
         for name, reference in shape.references.items():
             self.origin.setdefault((*loc, reference.target), (*path, name))
         return body
 
-    def _unknown(self, shape: Shape, name: str, *, path: Path) -> None:
+    def _unknown(self, shape: Shape, name: str, value: object, *, path: Path) -> None:
         for inner, deeper in shape.inner.items():
             if name in deeper.fields():
                 self.flaw((*path, name), f"`{name}` belongs under `{inner}`")
                 return
+        if value is None and " " in name:
+            self.flaw(
+                (*path, name), "inside {} a comma begins a new field: put a text with commas into quotes"
+            )
+            return
         near = closest(name, shape.fields())
         hint = f"did you mean `{near}`?" if near else f"the fields here are {', '.join(shape.fields())}"
         self.flaw((*path, name), f"there is no field `{name[:60]}`; {hint}")
@@ -185,7 +190,7 @@ class Builder:
             self.flaw(path, f"this should be a list of keys of {reference.kind}s")
 
     def _find(self, reference: Reference, value: object, path: Path) -> Id:
-        """Return the id of what a reference names; a flaw and an id of nothing when there is no such thing."""
+        """Return the id of what a reference names; report a flaw when there is no such thing."""
         kind = reference.kind
         if not isinstance(value, str):
             self.flaw(path, f"this should be the key of a {kind}")

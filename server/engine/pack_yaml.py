@@ -98,7 +98,7 @@ def _text(source: str | bytes, tree: Tree) -> str | None:
 
 
 def _compose(text: str, tree: Tree) -> Node | None:
-    yaml = YAML(typ="rt", pure=True)
+    yaml = YAML(typ="safe", pure=True)  # nodes carry their lines; "rt" would leave \a at every fold of a text
     yaml.max_depth = MAX_DEPTH
     yaml.composer.warn_double_anchors = False
     try:
@@ -125,6 +125,8 @@ def _syntax_flaw(error: YAMLError, text: str) -> Flaw:
         return Flaw(
             line, (), "a file holds one pack: a second document begins here, put it into its own file"
         )
+    if "'\\t'" in (error.problem or ""):
+        return Flaw(line, (), "a tab stands where YAML wants spaces: indent with spaces")
     what = ", ".join(part for part in (error.context, error.problem) if part)
     return Flaw(line, (), f"this is not valid YAML: {what}")
 
@@ -163,9 +165,9 @@ class _Walker:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
-                self.tree.flaws.append(Flaw(line, path, "a key is a word, not a list or a mapping"))
+                self._flaw(key_node, path, "a key is a word, not a list or a mapping")
                 continue
-            key = str(key_node.value)
+            key = self._whole(key_node, path)
             below = (*path, key)
             if key in found:
                 first = self.tree.lines[below]
@@ -175,12 +177,21 @@ class _Walker:
             found[key] = self.value(value_node, below)
         return found
 
+    def _whole(self, node: Node, path: Path) -> str:
+        r"""Return the text of a scalar without halves of characters, which an escape like "\ud800" makes."""
+        text = str(node.value)
+        whole = text.encode("utf-8", "replace").decode("utf-8")
+        if whole != text:
+            self._flaw(node, path, "half a character (\\ud800 to \\udfff) is no text: remove it")
+        return whole
+
+    def _flaw(self, node: Node, path: Path, message: str) -> None:
+        self.tree.flaws.append(Flaw(node.start_mark.line + 1, path, message))
+
     def _scalar(self, node: Node, path: Path) -> object:
-        tag, text = str(node.tag), str(node.value)
+        tag, text = str(node.tag), self._whole(node, path)
         if tag not in _CORE_TAGS:
-            self.tree.flaws.append(
-                Flaw(node.start_mark.line + 1, path, f"the tag {tag} is not supported: remove it")
-            )
+            self._flaw(node, path, f"the tag {tag} is not supported: remove it")
         if tag.endswith(":null"):
             return None
         if tag.endswith(":bool"):

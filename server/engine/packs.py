@@ -1,12 +1,13 @@
 """Content packs: authored content in one YAML file, for people to write.
 
 A pack begins with `pack: {id, name, description}`; then come `personas`, `rubrics`, `documents`, `scenarios`,
-`practices` and `homes`, each a mapping from a key to the fields of schemas.content (or a list of objects with a
-`key`). Objects name each other by key (`persona: maya`), or by `other-pack/key` when that pack is loaded. Parts
-of an object (`groups`, `standards`, `questions`, `options`, `images`, `videos`) are mappings too, or lists. The
-points of a rubric and of its groups may be left out, and the scenarios of a practice are practised in the order
-written. No `id` is needed: it follows from the pack's id and the keys, so loading a changed pack updates what
-the last load made. In a list without keys a standard is known by its level, anything else by its place.
+`practices` and `homes`, each a mapping from a key to the fields of schemas.content (or a list of objects with
+a `key`). Objects name each other by key (`persona: maya`), or by `other-pack/key` when that pack is loaded.
+Parts of an object (`groups`, `standards`, `questions`, `options`, `images`, `videos`) are mappings too, or
+lists. The points of a rubric and of its groups may be left out, and the scenarios of a practice are practised
+in the order written. No `id` is needed: it follows from the pack's id and the keys, so loading a changed pack
+updates what the last load made. In a list without keys a standard is known by its level, anything else by its
+place.
 """
 
 from pydantic import BaseModel, ValidationError
@@ -84,7 +85,7 @@ def read_pack(source: str | bytes, *, file: str, known: Known = nothing_known) -
 
 
 def _problems(flaws: list[Flaw], file: str) -> list[PackProblem]:
-    unique = dict.fromkeys(sorted(flaws, key=lambda flaw: flaw.line))
+    unique = dict.fromkeys(sorted(flaws, key=lambda flaw: (flaw.line, [str(part) for part in flaw.path])))
     return [
         PackProblem(file=file, line=f.line, path=".".join(str(p)[:60] for p in f.path), message=f.message)
         for f in unique
@@ -104,11 +105,7 @@ def _header(root: Fields, tree: Tree) -> tuple[dict[str, str], list[Flaw]]:
             Flaw(tree.line(("pack",)), ("pack",), "this should be a mapping with id, name and description")
         ]
     flaws = [
-        Flaw(
-            tree.line(("pack", name)),
-            ("pack", name),
-            f"there is no field `{name[:60]}`{meant(name, _HEADER)}",
-        )
+        Flaw(tree.line(("pack", name)), ("pack", name), _no_header_field(name))
         for name in header
         if name not in _HEADER
     ]
@@ -117,8 +114,14 @@ def _header(root: Fields, tree: Tree) -> tuple[dict[str, str], list[Flaw]]:
     for name in ("name", "description"):
         given = header.get(name, "")
         if not isinstance(given, str) or (name == "name" and not given.strip()):
-            flaws.append(Flaw(tree.line(("pack", name)), ("pack", name), "this should be a text"))
+            message = "this should be a text" if name in header else "this is missing"
+            flaws.append(Flaw(tree.line(("pack", name)), ("pack", name), message))
     return {name: value if isinstance(value := header.get(name), str) else "" for name in _HEADER}, flaws
+
+
+def _no_header_field(name: str) -> str:
+    hint = meant(name, _HEADER) or f"; the fields here are {', '.join(_HEADER)}"
+    return f"there is no field `{name[:60]}`{hint}"
 
 
 class _Reader:
@@ -138,7 +141,7 @@ class _Reader:
             kind: self._keys(kind, root.get(section), (section,)) for section, kind in _SECTIONS.items()
         }
         found = [self._content(kind, *item) for kind, items in objects.items() for item in items]
-        if not found and not self.builder.flaws:
+        if not found and not self.builder.flaws and not self.builder.tree.flaws:
             self.builder.flaw(("pack",), f"the pack is empty: add {', '.join(_SECTIONS)}")
         return [pair for pair in found if pair is not None]
 
@@ -200,19 +203,32 @@ def _other_branch(detail: ErrorDetails) -> bool:
     """Tell whether this is about the alternative that the author did not mean (`everyone` or a list)."""
     in_list = any(str(part).startswith("list[") for part in detail["loc"])
     is_list = isinstance(detail["input"], list)
-    return detail["type"] == "literal_error" and is_list or detail["type"] == "list_type" and in_list
+    return (detail["type"] == "literal_error" and is_list) or (detail["type"] == "list_type" and in_list)
+
+
+_PATTERNS = {
+    "color": "a colour such as '#2f7d6d'",
+    "url": "an address that begins with https://, http:// or /",
+}
 
 
 def _message(detail: ErrorDetails) -> str:
+    """Say what pydantic found in the words of somebody who writes a pack."""
     kind, given = detail["type"], detail["input"]
+    found = f", not {str(given)[:60]!r}" if given is not None else ", there is nothing here"
+    text = detail["msg"].removeprefix("Value error, ").replace("Input should", "this should")
     if kind == "missing":
         return "this is missing"
-    text = detail["msg"].removeprefix("Value error, ").replace("Input should", "this should")
+    if kind == "too_short":
+        return f"there should be at least {detail['ctx']['min_length']} of these"
+    if kind == "too_long":
+        return f"there should be at most {detail['ctx']['max_length']} of these"
     if kind == "string_type" and isinstance(given, int | float):
-        return f"{text}: put {str(given)[:60]} into quotes"
-    if kind == "literal_error" and "everyone" in text:
-        return f"{text} or a list of profile ids, not {str(given)[:60]!r}"
-    if given is None:
-        return f"{text}, there is nothing here"
-    short = isinstance(given, str | int | float) and len(str(given)) <= 60 and kind != "value_error"
-    return f"{text}, not {given!r}" if short else text
+        return f"this should be a text: put {str(given)[:60]} into quotes"
+    if kind == "string_pattern_mismatch":
+        return f"this should be {_PATTERNS.get(str(detail['loc'][-1]), 'written differently')}{found}"
+    if kind == "literal_error":
+        return f"{text} or a list of profile ids{found}"
+    if "UUID" in text:
+        return f"this should be a UUID{found}"
+    return text if kind == "value_error" or isinstance(given, list | dict) else text + found
