@@ -22,6 +22,7 @@ class Rule(BaseModel):
 
     `error` with `status` is an HTTP error (`retry_after` in seconds); without it, an error object inside the
     stream. `break_after` cuts the connection after so many chunks; `hang` never ends the answer.
+    `chunk_words` splits a reply; `chunks_count` times `chunk_text` is a long one; `batch` chunks go in one write.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -42,6 +43,7 @@ class Rule(BaseModel):
     retry_after: float | None = None
     break_after: int | None = Field(default=None, ge=0)
     hang: bool = False
+    gzip: bool = False
     usage: dict[str, int] | None = None
     finish_reason: str = "stop"
 

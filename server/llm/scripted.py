@@ -210,6 +210,8 @@ class ScriptedModel:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
         )
+        if rule.gzip:
+            response.enable_compression(web.ContentCoding.gzip)
         await response.prepare(request)
         frames = frames_of(ask, chunks)
         limit = len(frames) if rule.break_after is None else min(rule.break_after, len(frames))

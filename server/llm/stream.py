@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -33,15 +33,19 @@ class ModelStream:
         self, response: AsyncAPIResponse[Any], *, model: str, started: float, limit: float, truncated: bool
     ) -> None:
         self._response = response
-        self._reads = response.http_response.aiter_bytes()
+        self._reads = _reads(response.http_response)
         self._parser = ReplyParser()
         self._model = model
         self._truncated = truncated
         self._limit = limit
         self._started = started
-        self._deadline = asyncio.get_running_loop().time() + limit - (time.perf_counter() - started)
         self._first: float | None = None
         self._ended: float | None = None
+        # One timer for the reply: asyncio.timeout around each read would cost as much as parsing it.
+        left = limit - (time.perf_counter() - started)
+        self._timer = asyncio.get_running_loop().call_later(left, self._expire)
+        self._late = False
+        self._reader: asyncio.Task[Any] | None = None
 
     @property
     def usage(self) -> Usage:
@@ -78,22 +82,40 @@ class ModelStream:
     async def aclose(self) -> None:
         """Close the endpoint's stream; safe to call twice, and when cancelled."""
         self._ended = self._ended or time.perf_counter()
-        await self._reads.aclose()
+        self._timer.cancel()
+        if isinstance(self._reads, AsyncGenerator):
+            await self._reads.aclose()
         await self._response.close()
 
+    def _expire(self) -> None:
+        self._late = True
+        if self._reader is not None:
+            self._reader.cancel()
+
     async def _read(self) -> bytes:
-        """Return the next bytes, b"" at the end."""
+        """Return the next bytes, b"" at the end; only while it waits may the timer cancel its task."""
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task else 0
+        self._reader = task
         try:
-            async with asyncio.timeout_at(self._deadline):
+            if not self._late:
                 return await anext(self._reads, b"")
-        except TimeoutError:
-            failure = late(self._limit, begun=self._first is not None)
+            failure = self._too_late()
+        except asyncio.CancelledError:
+            if not self._late or (task and task.uncancel() > cancels):
+                raise
+            failure = self._too_late()
         except READ_ERRORS:
             failure = Upstream(BROKE_OFF)
+        finally:
+            self._reader = None
         if self._parser.finish_reason:
             return b""  # the text is whole; only the usage is missing
         await self.aclose()
         raise failure
+
+    def _too_late(self) -> Upstream:
+        return late(self._limit, begun=self._first is not None)
 
     async def _finish(self) -> None:
         if self._ended is None:
@@ -103,6 +125,13 @@ class ModelStream:
                     while await anext(self._reads, b""):
                         pass
             await self.aclose()
+
+
+def _reads(response: httpx2.Response) -> AsyncIterator[bytes]:
+    """Iterate over what the network brings; a body without encoding needs two layers of httpx2 less."""
+    if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
+        return response.aiter_bytes()
+    return aiter(response.stream)
 
 
 def measured(

@@ -137,6 +137,21 @@ async def test_a_reply_has_a_time_limit(
     assert len(scripted.requests) == 1
 
 
+async def test_the_time_limit_never_interrupts_the_reader(scripted: ScriptedModel, connect: Connect) -> None:
+    scripted.script([{"chunks": ["a"], "hang": True}])
+    async with connect(timeout=0.2).stream(TURNS) as stream:
+        assert await anext(aiter(stream)) == "a"
+        with pytest.raises(TimeoutError):  # the reader is busy past the limit, and is left alone
+            await asyncio.wait_for(asyncio.Event().wait(), 0.3)
+        with pytest.raises(Upstream, match="did not finish"):
+            await anext(aiter(stream))
+
+
+async def test_a_compressed_stream_is_read(scripted: ScriptedModel, models: Models) -> None:
+    scripted.script([{"reply": "squeezed but whole", "gzip": True}])
+    assert await say(models) == "squeezed but whole"
+
+
 async def test_an_endpoint_that_is_away_is_named(scripted: ScriptedModel, models: Models) -> None:
     await scripted.stop()
     assert "cannot be reached" in (await failure(models)).message
