@@ -1,0 +1,259 @@
+"""The Engine.IO server: handshakes, polling and WebSockets over aiohttp."""
+
+import asyncio
+import logging
+import socket as stdsocket
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from server.transports.socketio.frames import CLOSE, Packet, ProtocolError, decode_payload, encode_payload
+from server.transports.socketio.library import EngineBase
+from server.transports.socketio.limits import Limits
+from server.transports.socketio.origins import Origins
+from server.transports.socketio.socket import EngineSocket, hang_up
+
+SEND_BUFFER = 64 * 1024
+WS_CLOSE_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What the headers and the address of a handshake carried to prove who connects."""
+
+    token: str | None
+    api_key: str | None
+
+
+class Refused(Exception):
+    """A request that is not answered by a session; `code` is Engine.IO's own."""
+
+    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = orjson.dumps({"code": code, "message": message})
+
+
+class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
+    """Engine.IO 4 with exact deadlines, one writer per session and no task per session."""
+
+    sockets: dict[str, EngineSocket]
+    handlers: dict[str, Any]
+
+    def __init__(self, *, limits: Limits, origins: Origins, **options: Any) -> None:
+        super().__init__(
+            async_mode="aiohttp", monitor_clients=False, logger=logging.getLogger("engineio"), **options
+        )
+        self.limits = limits
+        self.origins = origins
+        self.ended: Counter[str] = Counter()
+        self.draining = False
+
+    def create_queue(self, *args: Any, **kwargs: Any) -> None:
+        """Return nothing: the outbox takes the place of the library's queue."""
+
+    def attach(self, app: web.Application, engineio_path: str = "engine.io") -> None:
+        """Serve every method of the path, so that wrong ones get a clear answer."""
+        app.router.add_route("*", f"/{engineio_path.strip('/')}/", self.handle_request)
+
+    async def handle_request(self, request: web.Request) -> web.StreamResponse:
+        """Answer an HTTP request or serve a WebSocket until it ends."""
+        if not self.origins.allow(request):
+            return web.json_response(
+                {"code": 4, "message": "Forbidden: this origin is not allowed"}, status=403
+            )
+        if request.method == "OPTIONS":
+            return self.origins.preflight(request)
+        try:
+            return await self._handle(request)
+        except Refused as refused:
+            return self._answer(request, refused.body, status=refused.status, content_type="application/json")
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        websocket = _transport(request.query) == "websocket"
+        socket = self._session(request)
+        if socket is None:
+            return await (self._open_websocket(request) if websocket else self._open_polling(request))
+        if websocket:
+            return await self._upgrade(request, socket)
+        if socket.upgraded:
+            raise Refused(3, "Bad request: the session has been upgraded to a WebSocket")
+        return await (
+            self._post(request, socket) if request.method == "POST" else self._poll(request, socket)
+        )
+
+    def _session(self, request: web.Request) -> EngineSocket | None:
+        """Return the session of a request, None for a handshake; raises Refused."""
+        query = request.query
+        if query.get("EIO") != "4":
+            raise Refused(5, "Unsupported protocol version: this server speaks Engine.IO 4 and Socket.IO 5")
+        if "sid" not in query:
+            if request.method != "GET":
+                raise Refused(2, "Bad handshake method")
+            if self.draining:
+                raise Refused(4, "Forbidden: the server is shutting down", status=503)
+            return None
+        if (socket := self.sockets.get(query["sid"])) is None:
+            raise Refused(1, "Session ID unknown")
+        if request.method not in ("GET", "POST"):
+            raise Refused(3, "Bad request: only GET and POST are known")
+        return socket
+
+    def admit(self, request: web.Request) -> EngineSocket:
+        """Make a session and tell the Socket.IO server of it."""
+        proof = _handshake(request)
+        socket = EngineSocket(self, self.generate_id(), remote=request.remote, credentials=proof)
+        self.sockets[socket.sid] = socket
+        self.handlers["connect"](socket.sid, socket)
+        return socket
+
+    def deliver(self, socket: EngineSocket, data: str | bytes) -> None:
+        """Hand a message to the Socket.IO server; raises ProtocolError."""
+        self.handlers["message"](socket.sid, data)
+
+    def gone(self, socket: EngineSocket, reason: str) -> None:
+        """Forget a closed session and count why it ended."""
+        if self.sockets.pop(socket.sid, None) is not None:
+            self.ended[reason] += 1
+            self.handlers["disconnect"](socket.sid, reason)
+
+    async def _open_polling(self, request: web.Request) -> web.StreamResponse:
+        socket = self.admit(request)
+        socket.connected = True
+        socket.outbox.send(self._opening(socket, upgrades=["websocket"]))
+        return await self._poll(request, socket)
+
+    async def _open_websocket(self, request: web.Request) -> web.StreamResponse:
+        ws, wire = await self._websocket(request)
+        if wire is not None:
+            socket = self.admit(request)
+            socket.open(wire)
+            socket.outbox.send(self._opening(socket, upgrades=[]))
+            await socket.serve(ws, wire)
+        return ws
+
+    async def _upgrade(self, request: web.Request, socket: EngineSocket) -> web.StreamResponse:
+        ws, wire = await self._websocket(request)
+        if wire is None:
+            return ws
+        if socket.closed or socket.upgraded or socket.moving:
+            hang_up(wire)
+        else:
+            await socket.upgrade(ws, wire)
+        return ws
+
+    async def _websocket(
+        self, request: web.Request
+    ) -> tuple[web.WebSocketResponse, asyncio.Transport | None]:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            raise Refused(3, "Bad request: a WebSocket needs an Upgrade header")
+        ws = web.WebSocketResponse(
+            compress=False, autoclose=False, timeout=WS_CLOSE_SECONDS, max_msg_size=self.limits.max_message
+        )
+        await ws.prepare(request)
+        wire = request.transport
+        if wire is None or wire.is_closing():
+            return ws, None
+        if (raw := wire.get_extra_info("socket")) is not None:
+            raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_SNDBUF, SEND_BUFFER)
+        assert isinstance(wire, asyncio.Transport)
+        return ws, wire
+
+    async def _poll(self, request: web.Request, socket: EngineSocket) -> web.StreamResponse:
+        ready = asyncio.Event()
+        if not socket.outbox.poll(ready.set):
+            socket.shut("transport error", last=CLOSE)
+            raise Refused(3, "Bad request: another GET of this session is open")
+        try:
+            await ready.wait()
+        except asyncio.CancelledError:
+            socket.shut("transport close")
+            raise
+        if request.transport is None or request.transport.is_closing():
+            socket.shut("transport close")
+            return web.Response(status=499)
+        response = self._answer(request, encode_payload(socket.outbox.take()))
+        try:
+            await response.prepare(request)
+            await response.write_eof()
+        except ConnectionError:
+            socket.shut("transport close")  # what was taken is lost: the client has to resume
+        return response
+
+    async def _post(self, request: web.Request, socket: EngineSocket) -> web.StreamResponse:
+        if socket.posting:
+            socket.shut("transport error", last=CLOSE)
+            raise Refused(3, "Bad request: another POST of this session is open")
+        socket.posting = True
+        try:
+            packets = decode_payload(await self._body(request, socket))
+            for packet in packets:
+                if not socket.closed:
+                    socket.accept(packet)
+        except ProtocolError as error:
+            socket.shut("parse error", last=CLOSE)
+            raise Refused(3, f"Bad request: {error}") from error
+        finally:
+            socket.posting = False
+        return self._answer(request, b"ok")
+
+    async def _body(self, request: web.Request, socket: EngineSocket) -> bytearray:
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self.limits.body_timeout):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > self.limits.max_message:
+                        break
+        except TimeoutError as error:
+            socket.shut("transport error", last=CLOSE)
+            raise Refused(3, "Bad request: the body took too long", status=408) from error
+        except (ConnectionError, web.RequestPayloadError) as error:
+            raise ProtocolError("a body that ended early") from error
+        if len(body) > self.limits.max_message:
+            socket.shut("too large", last=CLOSE)
+            raise Refused(3, f"Bad request: more than {self.limits.max_message} bytes", status=413)
+        return body
+
+    def _opening(self, socket: EngineSocket, *, upgrades: list[str]) -> Packet:
+        limits = self.limits
+        opening = {
+            "sid": socket.sid,
+            "upgrades": upgrades,
+            "pingInterval": round(limits.ping_interval * 1000),
+            "pingTimeout": round(limits.ping_timeout * 1000),
+            "maxPayload": limits.max_message,
+        }
+        return Packet(b"0" + orjson.dumps(opening))
+
+    def _answer(
+        self, request: web.Request, body: bytes, *, status: int = 200, content_type: str = "text/plain"
+    ) -> web.Response:
+        headers = self.origins.headers(request) | {
+            "Content-Type": f"{content_type}; charset=UTF-8",
+            "Cache-Control": "no-store",
+        }
+        response = web.Response(body=body, status=status, headers=headers)
+        if status in (408, 413):
+            response.force_close()
+        return response
+
+
+def _transport(query: Mapping[str, str]) -> str:
+    transport = query.get("transport", "")
+    if transport not in ("polling", "websocket"):
+        raise Refused(0, "Transport unknown")
+    if "j" in query:
+        raise Refused(3, "Bad request: JSONP is not served")
+    return transport
+
+
+def _handshake(request: web.Request) -> Handshake | None:
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    token = bearer.strip() if scheme.lower() == "bearer" else request.query.get("token")
+    api_key = request.headers.get("X-API-Key")
+    return Handshake(token, api_key) if token or api_key else None

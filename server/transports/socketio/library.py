@@ -1,0 +1,20 @@
+"""The names of python-engineio and python-socketio that are extended or relied on, in one place.
+
+Both libraries carry no types, so their classes are imported here once. `PRIVATE` names all beyond their
+documented interface; tests/transports/socketio/test_library.py fails when a version changes one of them.
+"""
+
+from engineio import AsyncServer as EngineBase  # type: ignore[import-untyped]
+from engineio import AsyncSocket as SocketBase
+from socketio import AsyncServer as SocketIOBase  # type: ignore[import-untyped]
+
+__all__ = ["PRIVATE", "EngineBase", "SocketBase", "SocketIOBase"]
+
+# what is replaced must stay what it was when it was replaced, what is used must keep its shape
+PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (EngineBase, ("__init__", "attach", "handle_request", "send_packet", "disconnect", "generate_id")),
+    (EngineBase, ("_handle_connect", "_get_socket")),
+    (SocketBase, ("__init__", "send", "close", "schedule_ping")),
+    (SocketIOBase, ("__init__", "attach", "handle_request", "emit", "_engineio_server_class")),
+    (SocketIOBase, ("_handle_eio_connect", "_handle_eio_message", "_handle_eio_disconnect")),
+)

@@ -1,0 +1,48 @@
+"""Which web pages may talk to the server: its own, and those that are listed."""
+
+from collections.abc import Iterable
+
+from aiohttp import web
+
+
+class Origins:
+    """The origins that are allowed besides the server's own; raises ValueError for a wildcard."""
+
+    def __init__(self, listed: Iterable[str]) -> None:
+        self._listed = frozenset(origin.rstrip("/") for origin in listed)
+        if wrong := [origin for origin in self._listed if "*" in origin or "://" not in origin]:
+            raise ValueError(
+                f"cors_origins: {', '.join(sorted(wrong))} is not an origin such as https://app.example.org; "
+                "wildcards are refused because they would let any page act with a visitor's credentials"
+            )
+
+    def allow(self, request: web.Request) -> bool:
+        """Tell whether a request may be served; one without an origin comes from no page."""
+        origin = request.headers.get("Origin")
+        return origin is None or origin in self._listed or origin in _own(request)
+
+    def headers(self, request: web.Request) -> dict[str, str]:
+        """Return what lets the page that sent an allowed request read the answer."""
+        origin = request.headers.get("Origin")
+        if origin is None:
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Vary": "Origin",
+        }
+
+    def preflight(self, request: web.Request) -> web.Response:
+        """Answer the question a browser asks before a request that is not simple."""
+        headers = self.headers(request) | {
+            "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+            "Access-Control-Allow-Headers": request.headers.get("Access-Control-Request-Headers", ""),
+            "Access-Control-Max-Age": "600",
+        }
+        return web.Response(status=204, headers=headers)
+
+
+def _own(request: web.Request) -> set[str]:
+    """Return the server's own origin; pages cannot forge X-Forwarded-Proto in requests to other sites."""
+    schemes = {request.scheme, request.headers.get("X-Forwarded-Proto", request.scheme).split(",")[0].strip()}
+    return {f"{scheme}://{request.host}" for scheme in schemes}

@@ -1,0 +1,58 @@
+"""The Socket.IO transport, as the application sees it."""
+
+from collections import Counter
+
+from aiohttp import web
+
+from server.settings import Settings
+from server.transports.keys import ACCESS, DISPATCH, HUB
+from server.transports.socketio.limits import Limits
+from server.transports.socketio.origins import Origins
+from server.transports.socketio.protocol import SocketServer
+from server.transports.socketio.sessions import Sessions
+
+PATH = "/socket.io/"
+PATIENCE_SECONDS = 5.0
+
+
+class SocketTransport:
+    """Serves Socket.IO clients at /socket.io/; raises ValueError for origins that cannot be allowed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._limits = Limits.of(settings)
+        self._origins = Origins(settings.cors_origins)
+        self._server: SocketServer | None = None
+
+    def attach(self, app: web.Application) -> None:
+        """Serve once the application has started; its hub, access and dispatcher are taken then."""
+        app.router.add_route("*", PATH, self._handle)
+        app.on_startup.append(self._start)
+        app.on_shutdown.append(self._stop)
+
+    @property
+    def connections(self) -> int:
+        """Return the number of open sessions."""
+        return len(self._server.peers) if self._server is not None else 0
+
+    @property
+    def ended(self) -> Counter[str]:
+        """Return how many sessions have ended, by reason; `slow consumer` is one of them."""
+        return self._server.eio.ended if self._server is not None else Counter()
+
+    async def close(self) -> None:
+        """Close every session and admit no more; events being handled get five seconds."""
+        if self._server is not None:
+            await self._server.close(patience=PATIENCE_SECONDS)
+
+    async def _start(self, app: web.Application) -> None:
+        sessions = Sessions(hub=app[HUB], access=app[ACCESS], dispatch=app[DISPATCH], limits=self._limits)
+        self._server = SocketServer(sessions, limits=self._limits, origins=self._origins)
+
+    async def _stop(self, app: web.Application) -> None:
+        await self.close()
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if self._server is None:
+            raise web.HTTPServiceUnavailable(text="The server is starting.")
+        response: web.StreamResponse = await self._server.handle_request(request)
+        return response

@@ -1,0 +1,57 @@
+"""Where a follower's entries become frames: encoded once per entry, shared by all connections."""
+
+from collections.abc import Sequence
+
+from server.rooms.entry import Entry
+from server.transports.socketio.frames import Packet, header
+from server.transports.socketio.outbox import Outbox
+
+TAIL = b"]"
+
+
+class SocketSink:
+    """Writes one client's entries and private answers into its outbox."""
+
+    __slots__ = ("_outbox",)
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that wait for the client."""
+        return self._outbox.size
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Send entries in order; over a WebSocket all of them in one write."""
+        outbox = self._outbox
+        if outbox.direct:
+            outbox.write(b"".join([part for entry in entries for part in _parts(entry)]))
+            return
+        for entry in entries:
+            outbox.send(Packet(_prefix(entry) + TAIL))
+
+    def answer(self, event: str, data: bytes) -> None:
+        """Send an event without an offset to this client alone."""
+        self._outbox.send(Packet(b'42["%b",%b]' % (event.encode(), data)))
+
+    def acknowledge(self, ack_id: bytes, data: bytes) -> None:
+        """Send the answer to one of the client's events."""
+        self._outbox.send(Packet(b"43%b[%b]" % (ack_id, data)))
+
+    def abort(self, reason: str) -> None:
+        """Cut the connection; the client resumes."""
+        self._outbox.abort(reason)
+
+
+def _prefix(entry: Entry) -> bytes:
+    """Return what the frames of an entry have in common, encoded once."""
+    prefix = entry.frame
+    if prefix is None:
+        prefix = entry.frame = b'42["%b",%b' % (entry.name.encode(), entry.data)
+    return prefix
+
+
+def _parts(entry: Entry) -> tuple[bytes, bytes, bytes]:
+    prefix = _prefix(entry)
+    return header(len(prefix) + len(TAIL)), prefix, TAIL

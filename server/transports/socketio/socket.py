@@ -1,0 +1,203 @@
+"""One Engine.IO session: its deadlines, its transports and their upgrade."""
+
+import asyncio
+from typing import Any, Protocol
+
+from aiohttp import WSMsgType, web
+
+from server.transports.socketio.frames import CLOSE, CLOSE_FRAME, PING, Packet, ProtocolError
+from server.transports.socketio.library import SocketBase
+from server.transports.socketio.limits import Limits
+from server.transports.socketio.outbox import Outbox
+
+WATCH_SECONDS = 1.0
+LINGER_SECONDS = 2.0
+
+
+class Credentials(Protocol):
+    """What a handshake carried to prove who connects."""
+
+    @property
+    def token(self) -> str | None:
+        """Return a JWT or an API key."""
+
+    @property
+    def api_key(self) -> str | None:
+        """Return an API key."""
+
+
+class Host(Protocol):
+    """What a session needs of its server."""
+
+    limits: Limits
+
+    def deliver(self, socket: "EngineSocket", data: str | bytes) -> None:
+        """Take a message, text or binary; raises ProtocolError."""
+
+    def gone(self, socket: "EngineSocket", reason: str) -> None:
+        """Forget a session that is closed."""
+
+
+class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
+    """An Engine.IO session without tasks of its own: its outbox writes, its request's handler reads."""
+
+    server: Host
+    sid: str
+    closed: bool
+    upgraded: bool
+
+    def __init__(self, host: Host, sid: str, *, remote: str | None, credentials: Credentials | None) -> None:
+        super().__init__(host, sid)
+        self.remote = remote
+        self.credentials = credentials
+        self.outbox = Outbox(self)
+        self.posting = False
+        self._loop = asyncio.get_running_loop()
+        self._wire: asyncio.Transport | None = None
+        self._candidate: asyncio.Transport | None = None
+        self._ping_due = self._loop.call_later(host.limits.ping_interval, self._ping)
+        self._pong_due = False
+
+    async def serve(self, ws: web.WebSocketResponse, wire: asyncio.Transport) -> None:
+        """Read from a WebSocket that was opened by `open` until it ends, then close the session."""
+        while not self.closed:
+            message = await ws.receive()
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                break
+            try:
+                self.accept(message.data)
+            except ProtocolError:
+                self.shut("parse error")
+        self.shut("transport close")
+        hang_up(wire)
+
+    def open(self, wire: asyncio.Transport) -> None:
+        """Speak over a WebSocket from the start."""
+        self.connected = self.upgraded = True
+        self._wire = wire
+        self.outbox.open(wire)
+
+    async def upgrade(self, ws: web.WebSocketResponse, wire: asyncio.Transport) -> None:
+        """Move from polling to a WebSocket; when that fails or takes too long, polling goes on."""
+        self._candidate = wire
+        deadline = self._loop.call_later(self.server.limits.upgrade_timeout, wire.abort)
+        try:
+            self.upgraded = await self._agree(ws, wire)
+        finally:
+            deadline.cancel()
+            self._candidate = None
+            self.outbox.fall_back()
+        if self.upgraded:
+            await self.serve(ws, wire)
+        hang_up(wire)
+
+    @property
+    def moving(self) -> bool:
+        """Tell whether a WebSocket has been opened for an upgrade."""
+        return self._candidate is not None
+
+    async def _agree(self, ws: web.WebSocketResponse, wire: asyncio.Transport) -> bool:
+        if await _text(ws) != "2probe" or self.closed:
+            return False
+        self.outbox.probe(wire)
+        if await _text(ws) != "5" or self.closed:
+            return False
+        self._wire = wire
+        self.outbox.upgrade()
+        return True
+
+    def accept(self, packet: str | bytes) -> None:
+        """Take a packet from the client; raises ProtocolError."""
+        if isinstance(packet, bytes):
+            self.server.deliver(self, packet)
+            return
+        kind = packet[:1]
+        if kind == "4":
+            self.server.deliver(self, packet[1:])
+        elif kind == "3":
+            self._pong()
+        elif kind == "1":
+            self.shut("client disconnect")
+        elif kind != "6":
+            raise ProtocolError("a packet that only servers send, or none at all")
+
+    def shut(self, reason: str, *, last: Packet | None = None) -> None:
+        """Close the session once: what was sent so far still goes out, then `last` if a GET is open."""
+        if self.closed:
+            return
+        self._end()
+        self.outbox.close(None if self.upgraded else last)
+        if self._wire is not None:
+            hang_up(self._wire)
+        if self._candidate is not None:
+            hang_up(self._candidate)
+        self.server.gone(self, reason)
+
+    def cut(self, reason: str) -> None:
+        """Abort the transports of a session at once; use `abort` from outside."""
+        if self.closed:
+            return
+        self._end()
+        for wire in (self._wire, self._candidate):
+            if wire is not None:
+                wire.abort()
+        self.server.gone(self, reason)
+
+    def abort(self, reason: str) -> None:
+        """Drop what waits and cut the session."""
+        self.outbox.abort(reason)
+
+    def now(self) -> float:
+        """Return the loop's time, for the outbox."""
+        return self._loop.time()
+
+    def watch(self) -> None:
+        """Look at the outbox every second while it asks for it."""
+        self._loop.call_later(WATCH_SECONDS, self._tick)
+
+    async def send(self, pkt: Any) -> None:
+        """Send a packet of the library's own class, for its public `send`."""
+        self.outbox.send(Packet(pkt.data, binary=True) if pkt.binary else Packet(pkt.encode().encode()))
+
+    async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+        """Close the session, for the library's public `disconnect`."""
+        self.shut(reason or "server disconnect", last=CLOSE)
+
+    def schedule_ping(self) -> None:
+        """Do nothing: pings are timers here, not tasks."""
+
+    def _end(self) -> None:
+        self.closing = self.closed = True
+        self._ping_due.cancel()
+
+    def _tick(self) -> None:
+        if self.outbox.tick():
+            self.watch()
+
+    def _ping(self) -> None:
+        self._pong_due = True
+        self.outbox.send(PING)
+        self._ping_due = self._loop.call_later(self.server.limits.ping_timeout, self._timed_out)
+
+    def _pong(self) -> None:
+        if self._pong_due:
+            self._pong_due = False
+            self._ping_due.cancel()
+            self._ping_due = self._loop.call_later(self.server.limits.ping_interval, self._ping)
+
+    def _timed_out(self) -> None:
+        self.shut("ping timeout", last=CLOSE)
+
+
+def hang_up(wire: asyncio.Transport) -> None:
+    """Close a WebSocket after what was written; a peer that does not read is cut after a moment."""
+    if not wire.is_closing():
+        wire.write(CLOSE_FRAME)
+        wire.close()
+        if wire.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(LINGER_SECONDS, wire.abort)
+
+
+async def _text(ws: web.WebSocketResponse) -> str | None:
+    message = await ws.receive()
+    return message.data if message.type is WSMsgType.TEXT else None
