@@ -29,7 +29,7 @@ class Provider:
     key_env: str | None = None
 
 
-EMBEDDED = Provider(name="embedded", bounds=True, reliable_judge=False, context_window=2_048)
+EMBEDDED = Provider(name="embedded", bounds=True, reliable_judge=False, context_window=4_096)
 OTHER = Provider(name="other", bounds=True, key_env="OPENAI_API_KEY")
 PROVIDERS: tuple[Provider, ...] = (
     Provider(

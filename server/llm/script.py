@@ -22,7 +22,7 @@ class Rule(BaseModel):
 
     `error` with `status` is an HTTP error (`retry_after` in seconds); without it, an error object inside the
     stream. `break_after` cuts the connection after so many chunks; `hang` never ends the answer.
-    `chunk_words` splits a reply; `chunks_count` times `chunk_text` is a long one; `batch` chunks go in one write.
+    `chunk_words` splits a reply, `chunks_count` times `chunk_text` is a long one, `batch` chunks are a write.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
