@@ -1,4 +1,4 @@
-"""Drives the real Outbox through every schedule of up to eight steps: what the client sees is what was sent."""
+"""Drives the real Outbox through every schedule of eight steps: the client sees what was sent."""
 
 from collections.abc import Callable, Hashable
 
@@ -9,8 +9,8 @@ from server.transports.socketio.outbox import Outbox
 
 STEPS = 8
 STEP_NAMES = (
-    "send", "send two at once", "open a GET", "answer the GET", "open a second GET", "probe", "finish the upgrade",
-    "the upgrade fails", "the client reads a frame", "abort",
+    "send", "send two at once", "open a get", "answer the get", "open a second get", "probe",
+    "finish the upgrade", "the upgrade fails", "the client reads a frame", "abort",
 )  # fmt: skip
 
 
@@ -62,8 +62,8 @@ class World:
     def key(self) -> Hashable:
         held = tuple(self.outbox._held)
         return (
-            self.sent, tuple(self.got), held, tuple(self.line.frames), self.get_open, self.woken, self.transport,
-            self.outbox.closed, self.line.closed,
+            self.sent, tuple(self.got), held, tuple(self.line.frames), self.get_open, self.woken,
+            self.transport, self.outbox.closed, self.line.closed,
         )  # fmt: skip
 
     def step(self, name: str) -> bool:
@@ -90,8 +90,8 @@ class World:
         while self.line.frames:
             self._the_client_reads_a_frame()
         while self.transport == "polling" and (self.outbox._held or self.get_open):
-            self._open_a_GET()
-            if not self._answer_the_GET():
+            self._open_a_get()
+            if not self._answer_the_get():
                 return
 
     def _see(self, packet: Packet | bytes) -> None:
@@ -118,14 +118,14 @@ class World:
     def _wake(self) -> None:
         self.woken = True
 
-    def _open_a_GET(self) -> bool:
+    def _open_a_get(self) -> bool:
         if self.get_open or self.transport == "upgraded" or self.outbox.closed:
             return False
         self.get_open = True
         assert self.outbox.poll(self._wake)
         return True
 
-    def _answer_the_GET(self) -> bool:
+    def _answer_the_get(self) -> bool:
         if not (self.get_open and self.woken):
             return False
         self.get_open = self.woken = False
@@ -133,7 +133,7 @@ class World:
             self._see(packet)
         return True
 
-    def _open_a_second_GET(self) -> bool:
+    def _open_a_second_get(self) -> bool:
         if not self.get_open:
             return False
         assert not self.outbox.poll(self._wake)
@@ -183,7 +183,7 @@ class World:
 
 
 def explore(make: Callable[[World], Outbox], steps: int = STEPS) -> tuple[int, list[str], str | None]:
-    """Return how many states there are within some steps, and the shortest path to a violation with its reason."""
+    """Return how many states some steps reach, and the shortest path to a violation with its reason."""
     paths: list[list[str]] = [[]]
     known: set[Hashable] = set()
     for path in paths:

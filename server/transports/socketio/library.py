@@ -5,7 +5,7 @@ documented interface; tests/transports/socketio/test_library.py fails when a ver
 """
 
 from engineio import AsyncServer as EngineBase  # type: ignore[import-untyped]
-from engineio import AsyncSocket as SocketBase
+from engineio.async_socket import AsyncSocket as SocketBase  # type: ignore[import-untyped]
 from socketio import AsyncServer as SocketIOBase  # type: ignore[import-untyped]
 
 __all__ = ["PRIVATE", "EngineBase", "SocketBase", "SocketIOBase"]

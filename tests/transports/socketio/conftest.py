@@ -1,0 +1,21 @@
+"""Servers for the tests of this folder."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.transports.socketio.serving import PATIENT, Serving, serving
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Serving]:
+    """Serve the protocol's test profile: short deadlines."""
+    async with serving() as running:
+        yield running
+
+
+@pytest.fixture
+async def patient() -> AsyncIterator[Serving]:
+    """Serve the same application with the deadlines of the product."""
+    async with serving(limits=PATIENT) as running:
+        yield running

@@ -1,0 +1,140 @@
+"""A Socket.IO server on a free port with the protocol's test profile, and raw clients of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from server.transports.socketio.limits import Limits
+from server.transports.socketio.origins import Origins
+from server.transports.socketio.packets import SocketPacket
+from server.transports.socketio.peer import Application, Client
+from server.transports.socketio.protocol import SocketServer
+
+PROFILE = Limits(
+    ping_interval=0.3, ping_timeout=0.2, connect_timeout=1.0, upgrade_timeout=1.0, attachment_timeout=0.5,
+    body_timeout=0.5, max_message=1_000_000,
+)  # fmt: skip
+PATIENT = Limits(max_message=64 * 1024)
+
+
+class Echo:
+    """The application that the protocol's test suites expect."""
+
+    namespaces = ("/", "/custom")
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+        self.gone: list[Client] = []
+        self.events: list[SocketPacket] = []
+        self.overflown = 0
+
+    async def connect(self, client: Client, auth: dict[str, Any]) -> Callable[[], None]:
+        self.clients.append(client)
+        return lambda: client.emit("auth", auth)
+
+    async def event(self, client: Client, event: SocketPacket) -> None:
+        self.events.append(event)
+        if event.name == "message":
+            client.emit("message-back", *event.args)
+        elif event.name == "message-with-ack" and event.ack_id is not None:
+            client.answer(event.ack_id, *event.args)
+
+    def overflow(self, client: Client, event: SocketPacket) -> None:
+        self.overflown += 1
+
+    def disconnected(self, client: Client) -> None:
+        self.gone.append(client)
+
+
+@dataclass
+class Serving:
+    """A running server and where it is."""
+
+    server: SocketServer
+    app: Any
+    url: str
+    http: aiohttp.ClientSession
+    sockets: list[aiohttp.ClientWebSocketResponse] = field(default_factory=list)
+
+    def path(self, transport: str = "polling", *, sid: str | None = None, eio: str = "4") -> str:
+        known = f"&sid={sid}" if sid else ""
+        return f"{self.url}/socket.io/?EIO={eio}&transport={transport}{known}"
+
+    async def get(self, sid: str) -> tuple[int, str]:
+        async with self.http.get(self.path(sid=sid)) as response:
+            return response.status, await response.text()
+
+    async def post(self, sid: str, body: str | bytes) -> tuple[int, str]:
+        async with self.http.post(self.path(sid=sid), data=body) as response:
+            return response.status, await response.text()
+
+    async def open_polling(self) -> str:
+        async with self.http.get(self.path()) as response:
+            sid = orjson.loads((await response.text())[1:])["sid"]
+            assert isinstance(sid, str)
+            return sid
+
+    async def open_websocket(
+        self, sid: str | None = None, *, connect: str | None = None, **options: Any
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Open a WebSocket: of a new session the opening packet is read, and `connect` joins a namespace."""
+        ws = await self.http.ws_connect(self.path("websocket", sid=sid), **options)
+        self.sockets.append(ws)
+        if sid is None:
+            assert (await text(ws)).startswith("0")
+        if connect is not None:
+            await ws.send_str(connect)
+            assert (await text(ws)).startswith("40")
+            assert (await text(ws)).startswith("42")
+        return ws
+
+    async def gone(self) -> None:
+        """Wait until the server has forgotten every session."""
+        async with asyncio.timeout(5):
+            while self.server.peers or self.server.eio.sockets:
+                await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def serving(
+    app: Application | None = None, *, limits: Limits = PROFILE, origins: tuple[str, ...] = ()
+) -> AsyncIterator[Serving]:
+    """Serve an application, by default the protocol's test profile."""
+    application = app or Echo()
+    server = SocketServer(application, limits=limits, origins=Origins(origins))
+    site = web.Application()
+    server.attach(site, "socket.io")
+    runner = web.AppRunner(site, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
+            yield Serving(server=server, app=application, url=url, http=http)
+    finally:
+        await server.close(patience=1)
+        await runner.cleanup()
+
+
+async def text(ws: aiohttp.ClientWebSocketResponse, *, pings: bool = False) -> str:
+    """Return the next text message; pings are answered and skipped unless asked for."""
+    while True:
+        message = await ws.receive(timeout=5)
+        assert message.type is aiohttp.WSMsgType.TEXT, message
+        if message.data != "2" or pings:
+            return str(message.data)
+        await ws.send_str("3")
+
+
+async def closed(ws: aiohttp.ClientWebSocketResponse, *, pongs: bool = False) -> None:
+    """Wait until the server has closed a WebSocket, whatever it sent before."""
+    async with asyncio.timeout(5):
+        while (message := await ws.receive()).type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
+            if pongs and message.data == "2":
+                await ws.send_str("3")
