@@ -11,9 +11,11 @@ from schemas.envelope import Id
 from server.engine.grading.fields import AtMost, clean
 from server.engine.grading.transcript import clip, quote_transcript
 from server.llm import ChatTurn, Models
+from server.llm.providers import is_small
 
 MAX_TOKENS = 400
-TRANSCRIPT_CHARS = 4_000  # the end of the conversation is enough to suggest what comes next
+TRANSCRIPT_CHARS = 6_000  # the end of the conversation is enough to suggest what comes next
+SMALL_TRANSCRIPT_CHARS = 1_200  # the embedded model answers nobody else while it reads
 AUTHORED_CHARS = 1_200
 TASK = (
     "You help a learner who practises a conversation with {persona}, an AI persona. Give one to three short"
@@ -25,7 +27,7 @@ TASK = (
 class HintsDraft(BaseModel):
     """What a model answers when asked for hints."""
 
-    hints: Annotated[list[Annotated[str, AtMost(200)]], AtMost(3)]
+    hints: Annotated[list[Annotated[str, AtMost(160)]], AtMost(3)]
 
 
 class HintItem(BaseModel):
@@ -47,7 +49,8 @@ async def suggest_hints(
     newest = next((m for m in reversed(transcript) if m.role == "assistant" and m.content.strip()), None)
     if newest is None:
         return []
-    data = quote_transcript(transcript, budget=TRANSCRIPT_CHARS)
+    budget = SMALL_TRANSCRIPT_CHARS if is_small(models.name) else TRANSCRIPT_CHARS
+    data = quote_transcript(transcript, budget=budget)
     system = [TASK.format(persona=clip(persona_name, 100)), data.rules, *_scenario_lines(scenario)]
     turns: list[ChatTurn] = [
         {"role": "system", "content": "\n".join(system)},

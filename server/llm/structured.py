@@ -17,8 +17,10 @@ BOUNDS = (
     "minItems",
     "maxItems",
     "pattern",
+    "minLength",
+    "maxLength",  # without it a small model fills a text until its tokens are gone
 )
-_TOLD = (*BOUNDS, "minLength", "maxLength", "format")
+_TOLD = (*BOUNDS, "format")
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 MAX_PROBLEMS = 12

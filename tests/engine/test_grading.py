@@ -258,6 +258,27 @@ async def test_a_long_transcript_is_cut_and_said_so(scripted: ScriptedModel, mod
     assert all("turn 39" in r.messages[-1]["content"] for r in scripted.requests)
 
 
+async def test_a_model_that_is_no_judge_says_so(scripted: ScriptedModel) -> None:
+    models = Models(base_url=await scripted.start(), api_key=None, model="smollm2-135m", retries=0)
+    result, _ = await grade(models, make_task())
+    await models.aclose()
+    sentence = "This grade was made by a small model that is no judge; do not rely on it."
+    assert result.description.startswith(sentence + " 4 of 8 points")
+    assert [(note.model, note.reliable, note.note) for note in result.judges] == [
+        ("smollm2-135m", False, sentence)
+    ]
+    assert result.score == 4
+
+
+async def test_the_judge_model_judges(scripted: ScriptedModel) -> None:
+    base_url = await scripted.start()
+    models = Models(base_url=base_url, api_key=None, model="chat", judge_model="judge", retries=0)
+    result, _ = await grade(models, make_task())
+    await models.aclose()
+    assert {r.model for r in scripted.requests} == {"judge"}
+    assert (result.judges[0].model, result.judges[0].reliable) == ("judge", True)
+
+
 # --- injection ---------------------------------------------------------------------------------------------
 
 PHRASINGS = [

@@ -46,7 +46,7 @@ async def test_hints_belong_to_the_newest_message_of_the_persona(
 async def test_at_most_three_hints_are_kept(scripted: ScriptedModel, models: Models) -> None:
     scripted.script([hints("One.", "Two.\x1b", "x" * 900, "Four.")])
     items = await suggest_hints(models, scenario=make_scenario(), persona_name="Maya", transcript=OPEN)
-    assert [(i.hint, i.idx) for i in items] == [("One.", 0), ("Two.", 1), ("x" * 200, 2)]
+    assert [(i.hint, i.idx) for i in items] == [("One.", 0), ("Two.", 1), ("x" * 160, 2)]
 
 
 async def test_the_prompt_holds_guidance_and_the_transcript_as_data(

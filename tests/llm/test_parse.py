@@ -122,6 +122,7 @@ def test_schemas_are_strict() -> None:
 
 def test_bounds_stay_where_they_are_known() -> None:
     described = Shape.of(Verdict).response_format(bounds=True)["json_schema"]
+    assert described["schema"]["$defs"]["Part"]["properties"]["quote"]["maxLength"] == 20
     assert described["schema"]["$defs"]["Part"]["properties"]["level"] == {
         "type": "integer",
         "minimum": 1,

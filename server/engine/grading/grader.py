@@ -18,7 +18,7 @@ from schemas.attempt import (
 from schemas.content import StandardGroup
 from schemas.envelope import JsonObject
 from server.engine.grading.agreement import krippendorff_alpha, lowest, settle
-from server.engine.grading.feedback import PARTS, Reviewer
+from server.engine.grading.feedback import PARTS, PartKind, Reviewer, ReviewPart
 from server.engine.grading.judge import Judgement, judge_group
 from server.engine.grading.summary import (
     NOTHING_SAID,
@@ -30,10 +30,10 @@ from server.engine.grading.summary import (
     percentage,
 )
 from server.engine.grading.task import Emit, GradingTask
-from server.engine.grading.transcript import SMALL, Budget, has_learner_message, quote_transcript
+from server.engine.grading.transcript import LARGE, SMALL, Budget, has_learner_message, quote_transcript
 from server.llm import Models
+from server.llm.providers import is_small
 
-CONCURRENCY = 4  # model calls of one grading at a time
 T = TypeVar("T")
 
 
@@ -89,16 +89,19 @@ class Progress:
 class Grader:
     """Grades transcripts by rubrics; the model awards standards, the score is computed here."""
 
-    def __init__(self, models: Models, *, budget: Budget = SMALL) -> None:
+    def __init__(self, models: Models, *, budget: Budget | None = None) -> None:
+        """Take the models; without a budget it follows from the judge: the embedded one reads little."""
         self._models = models
-        self._budget = budget
+        self._budget = budget or (SMALL if is_small(models.judge_name) else LARGE)
+        self._slots = asyncio.Semaphore(self._budget.calls)
 
     async def grade(self, task: GradingTask, emit: Emit) -> Grade:
         """Return the grade of a transcript, reporting each step through `emit`.
 
-        Groups are judged in parallel, a few calls at a time; a group is reported once, when all its judges
-        are in. Strengths, improvements and analyses follow, in this order. Raises Upstream when a model call
-        fails for good; the other calls are cancelled then. Stores nothing, so cancelling is safe at any time.
+        Groups are judged in parallel; the budget bounds the calls of all gradings of this grader together.
+        A group is reported once, when all its judges are in. Strengths, improvements and analyses follow, in
+        this order. Raises Upstream when a model call fails for good; the other calls are cancelled then.
+        Stores nothing, so cancelling is safe at any time.
         """
         progress = Progress(task=task, emit=emit)
         await progress.start()
@@ -121,16 +124,13 @@ class Grader:
     async def _judge_all(
         self, task: GradingTask, progress: Progress
     ) -> list[tuple[GroupGrade, list[Judgement]]]:
-        slots = asyncio.Semaphore(CONCURRENCY)
-        return await _together(
-            [self._judge(task, g, slots=slots, progress=progress) for g in task.rubric.groups]
-        )
+        return await _together([self._judge(task, group, progress) for group in task.rubric.groups])
 
     async def _judge(
-        self, task: GradingTask, group: StandardGroup, *, slots: asyncio.Semaphore, progress: Progress
+        self, task: GradingTask, group: StandardGroup, progress: Progress
     ) -> tuple[GroupGrade, list[Judgement]]:
         async def one(judge: int) -> Judgement:
-            async with slots:
+            async with self._slots:
                 return await judge_group(
                     self._models,
                     group=group,
@@ -175,7 +175,12 @@ class Grader:
 
     async def _review(self, task: GradingTask, grade: Grade, *, progress: Progress) -> Grade:
         reviewer = Reviewer(models=self._models, task=task, groups=grade.groups, budget=self._budget)
-        parts = await _together([reviewer.review(kind) for kind in PARTS if kind in task.enabled_kinds()])
+
+        async def one(kind: PartKind) -> ReviewPart:
+            async with self._slots:
+                return await reviewer.review(kind)
+
+        parts = await _together([one(kind) for kind in PARTS if kind in task.enabled_kinds()])
         for part in parts:
             for item in part.items:
                 await progress.content(part.kind, item)

@@ -20,18 +20,21 @@ DATA_RULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """How many characters a prompt may hold of the transcript and of authored texts together."""
+    """What a judge is given at once: characters of the transcript, of authored texts together, and calls."""
 
     transcript: int
     authored: int
+    calls: int = 16
 
     def share(self, texts: int) -> int:
         """Return how much of each of so many authored texts is shown."""
         return max(80, self.authored // max(1, texts))
 
 
-SMALL = Budget(transcript=5_000, authored=2_500)  # leaves room for an answer in a context of 4,096 tokens
 LARGE = Budget(transcript=200_000, authored=60_000)
+# The embedded model answers one call at a time, so calls that wait there would run into their time-out. It
+# reads some hundred tokens a second: a prompt is to be read in a few seconds and leave room in 4,096 tokens.
+SMALL = Budget(transcript=2_000, authored=1_200, calls=1)
 
 
 @dataclass(frozen=True, kw_only=True)
