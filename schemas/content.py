@@ -108,9 +108,10 @@ class Rubric(Content):
 
 
 class Document(Content):
-    """A text that a persona knows and a learner may read."""
+    """A text that a learner may read, and that the persona knows unless it is the learner's own paper."""
 
     text: Text = ""
+    known_to_persona: bool = True
 
 
 class Option(Part):

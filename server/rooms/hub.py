@@ -73,6 +73,10 @@ class Hub:
             self._loads[name] = self._own(self._load(name))
         return await asyncio.shield(self._loads[name])
 
+    def loaded_room(self, name: str) -> Room | None:
+        """Return a room if it is loaded."""
+        return self._rooms.get(name)
+
     def release(self, name: str, entries: list[Entry]) -> None:
         """Hand entries that are in the log to their room, if anybody follows it here."""
         if (room := self._rooms.get(name)) is not None:

@@ -61,7 +61,7 @@ def instructions(chat: Chat) -> str:
         parts.append(f"The situation:\n{chat.scenario.situation}")
     if chat.persona.examples:
         parts.append("You have said things like:\n" + "\n".join(f"- {e}" for e in chat.persona.examples))
-    parts += [f"You know this document, {d.name}:\n{d.text}" for d in chat.documents]
+    parts += [f"You know this document, {d.name}:\n{d.text}" for d in chat.documents if d.known_to_persona]
     parts.append(f"Stay in your role as {chat.persona.name}. Answer with what you say, nothing else.")
     return "\n\n".join(parts)
 

@@ -111,7 +111,11 @@ class Reply:
             self._settled(self, None, [])
             return
         kept = [*self._chat.messages, message] if message else self._chat.messages
-        update: dict[str, object] = {"messages": kept, "reply": None, "tip": message.id if message else self._chat.tip}
+        update: dict[str, object] = {
+            "messages": kept,
+            "reply": None,
+            "tip": message.id if message else self._chat.tip,
+        }
         if work is not None:
             update["work"] = [*self._chat.work, work]
         self._settled(self, self._chat.model_copy(update=update), outbox)

@@ -1,0 +1,210 @@
+"""Every client event as POST, and the event stream (socket-v5 §1)."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from schemas.envelope import ConnectionConfirmed
+from server.dispatch import Answer, Caller
+from server.engine.access import Identity
+from server.engine.ids import new
+from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
+from server.rooms.cursor import tag
+from server.store.sessions import Session, SessionRoom
+from server.transports import keys
+from server.transports.http_errors import identify, json_response, read_json
+from server.transports.http_session import HttpSession
+
+log = structlog.get_logger(__name__)
+EXPIRE_SECONDS = 120
+SWEEP_SECONDS = 10.0
+SESSIONS = web.AppKey("http_sessions", dict[str, HttpSession])
+
+
+def attach(app: web.Application) -> None:
+    """Add the addresses of events and streams."""
+    app[SESSIONS] = {}
+    app.router.add_post("/socket/v5/client/connect", connect)
+    app.router.add_post("/socket/v5/client/disconnect", disconnect)
+    app.router.add_post("/socket/v5/client/{event:.+}", event)
+    app.router.add_get("/socket/v5/stream/{session}", stream)
+    app.cleanup_ctx.append(_sweeper)
+    app.on_shutdown.append(_cut_streams)
+
+
+async def connect(request: web.Request) -> web.Response:
+    """Open a session; its stream is to be read within two minutes."""
+    body = await read_json(request)
+    if not isinstance(body, dict):
+        raise BadRequest("connect takes one JSON object.")
+    identity = await _identity_of(request, body)
+    app = request.app
+    room = await app[keys.HUB].room(identity.key)
+    key, session_id = secrets.token_urlsafe(24), new()
+    record = Session(
+        id=session_id,
+        identity=asdict(identity),
+        key=_digest(key),
+        tag=tag(session_id),
+        epoch=app[keys.HUB].epoch,
+        rooms=[SessionRoom(identity.key, room.head)],
+    )
+    await app[keys.STORE].sessions.create(record, app[keys.PROCESS].name)
+    app[SESSIONS][session_id] = HttpSession(app[keys.HUB], record, app[keys.STORE].sessions)
+    answer: dict[str, Any] = {
+        "success": True,
+        "session_id": session_id,
+        "stream": f"/socket/v5/stream/{session_id}?key={key}",
+        f"{identity.kind}_id": identity.id,
+    }
+    return json_response(answer)
+
+
+async def disconnect(request: web.Request) -> web.Response:
+    """Close a session and its stream."""
+    identity = await identify(request)
+    session = await _session_of(request, identity)
+    if session is None:
+        raise BadRequest("X-Session-Id: name the session to close.")
+    request.app[SESSIONS].pop(session.record.id, None)
+    session.detach()
+    await request.app[keys.STORE].sessions.close(session.record.id)
+    return json_response({"success": True})
+
+
+async def event(request: web.Request) -> web.Response:
+    """Dispatch one event; the ack is the answer, everything else goes to the session's stream."""
+    identity = await identify(request)
+    session = await _session_of(request, identity)
+    body = await read_json(request)
+    dispatch = request.app[keys.DISPATCH]
+    answer: Answer = await dispatch(
+        request.match_info["event"].replace("/", "_"), body, Caller(identity=identity, connection=session)
+    )
+    if session is not None and session.attached:
+        for name, data in answer.notices:
+            session.sink.answer(name, data)
+    answer.after()
+    return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
+
+
+async def stream(request: web.Request) -> web.StreamResponse:
+    """Send a session's events as Server-Sent Events, from `Last-Event-ID` on."""
+    session = await _find(request.app, request.match_info["session"])
+    if session is None or not hmac.compare_digest(session.record.key, _digest(request.query.get("key", ""))):
+        raise NotFound("There is no such stream; open another with POST /socket/v5/client/connect.")
+    identity = Identity(**session.record.identity)
+    if identity.expires is not None and identity.expires <= time.time():
+        raise Unauthenticated("The token has expired.")
+    last = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
+    sink = await session.attach(_confirmed(session, identity, request.app, recovered=bool(last)), last)
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream; charset=utf-8",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }
+    )
+    expiry = None
+    try:
+        await response.prepare(request)
+        if identity.expires is not None:
+            wait = max(0.0, identity.expires - time.time())
+            expiry = asyncio.get_running_loop().call_later(wait, _expire, session)
+        await sink.run(request, response)
+    finally:
+        if expiry is not None:
+            expiry.cancel()
+        if session.sink is sink:
+            session.detach()
+    return response
+
+
+def _expire(session: HttpSession) -> None:
+    session.sink.answer("auth_expired", b"{}")
+    asyncio.get_running_loop().call_later(5.0, session.detach)
+
+
+def _confirmed(
+    session: HttpSession, identity: Identity, app: web.Application, *, recovered: bool
+) -> ConnectionConfirmed:
+    return ConnectionConfirmed(
+        sid=session.record.id,
+        profile_id=identity.id if identity.kind == "profile" else None,
+        guest_id=identity.id if identity.kind == "guest" else None,
+        server_time=time.time(),
+        role=identity.role,
+        epoch=app[keys.HUB].epoch,
+        recovered=True if recovered and session.record.epoch == app[keys.HUB].epoch else None,
+    )
+
+
+async def _identity_of(request: web.Request, body: dict[str, Any]) -> Identity:
+    token, guest_id = body.get("token"), body.get("guest_id")
+    if token is None and guest_id is None:
+        return await identify(request)
+    if token is not None and not isinstance(token, str):
+        raise BadRequest("token: a string is needed.")
+    return await request.app[keys.ACCESS].authenticate(token=token, guest_id=guest_id)
+
+
+async def _session_of(request: web.Request, identity: Identity) -> HttpSession | None:
+    session_id = request.headers.get("X-Session-Id")
+    if session_id is None:
+        return None
+    session = await _find(request.app, session_id)
+    if session is None or Identity(**session.record.identity).key != identity.key:
+        raise NotFound("X-Session-Id: there is no such session, or it is not yours.")
+    return session
+
+
+async def _find(app: web.Application, session_id: str) -> HttpSession | None:
+    """Return a session of this process, or one that is only in the database."""
+    if (session := app[SESSIONS].get(session_id)) is not None:
+        return session
+    record = await app[keys.STORE].sessions.find(session_id)
+    if record is None:
+        return None
+    return app[SESSIONS].setdefault(session_id, HttpSession(app[keys.HUB], record, app[keys.STORE].sessions))
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+async def _cut_streams(app: web.Application) -> None:
+    for session in app[SESSIONS].values():
+        session.detach()
+
+
+async def _sweeper(app: web.Application) -> AsyncIterator[None]:
+    task = asyncio.create_task(_sweep(app), name="http session sweeper")
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _sweep(app: web.Application) -> None:
+    """Note the sessions in use, and forget those without a stream for two minutes."""
+    store = app[keys.STORE].sessions
+    while True:
+        await asyncio.sleep(SWEEP_SECONDS)
+        now = asyncio.get_running_loop().time()
+        sessions = app[SESSIONS]
+        for session_id in [
+            s for s, h in sessions.items() if not h.attached and now - h.idle_since > EXPIRE_SECONDS
+        ]:
+            del sessions[session_id]
+        try:
+            await store.touch([s for s, h in sessions.items() if h.attached])
+            await store.expire(EXPIRE_SECONDS)
+        except Unavailable:
+            log.warning("http sessions not swept")

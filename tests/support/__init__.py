@@ -1,0 +1,1 @@
+"""What tests drive the real server with."""
