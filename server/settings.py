@@ -1,12 +1,16 @@
 """The only reader of the environment; every setting is described by its field."""
 
+import os
 import secrets
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from platformdirs import user_data_path
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "GREENROOM_"
 
 
 def _data_dir() -> Path:
@@ -15,13 +19,15 @@ def _data_dir() -> Path:
 
 def _common(name: str) -> AliasChoices:
     """Let a setting be given under its usual name or under the GREENROOM_ prefix."""
-    return AliasChoices(name, f"GREENROOM_{name}")
+    return AliasChoices(name, PREFIX + name)
 
 
 class Settings(BaseSettings):
-    """The configuration of a process; sizes in bytes, times in seconds."""
+    """The configuration of a process; sizes in bytes, times in seconds; an empty variable is none."""
 
-    model_config = SettingsConfigDict(env_prefix="GREENROOM_", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(
@@ -71,3 +77,62 @@ class Settings(BaseSettings):
     max_json_depth: int = Field(32, ge=4, le=200, description="Deepest nesting of a payload.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level to log.")
     instance: str = Field(default_factory=lambda: secrets.token_hex(4), description="Name of this process.")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """Split at commas; each part is checked, because one that can never match hides a mistake."""
+        if not isinstance(value, str):
+            return value
+        origins = [part.strip().rstrip("/") for part in value.split(",") if part.strip()]
+        for origin in origins:
+            if "*" in origin or not origin.startswith(("http://", "https://")):
+                raise ValueError(
+                    f"{origin} is not an origin such as https://app.example.org; wildcards are refused"
+                )
+        return origins
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a setting."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else PREFIX + field.upper()
+
+
+def read_settings(**given: Any) -> tuple[Settings, list[str]]:
+    """Return the settings and a sentence for each variable that is wrong; that one has its default then.
+
+    What is given by name and is not None goes before the environment.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**given), []
+    except ValidationError as error:
+        wrong = {_field(detail["loc"][0]): detail for detail in error.errors(include_url=False)}
+    problems = [f"{variable(field)}: {_explain(detail)}" for field, detail in wrong.items()]
+    defaults = {f: Settings.model_fields[f].get_default(call_default_factory=True) for f in wrong}
+    return Settings(**{**given, **defaults}), problems
+
+
+def unknown_variables() -> list[str]:
+    """Return a sentence for each GREENROOM_ variable of the environment that means nothing."""
+    known = {name for field in Settings.model_fields for name in (variable(field), PREFIX + field.upper())}
+    found = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            near = get_close_matches(name, known, n=1)
+            found.append(f"{name} means nothing" + (f"; is {near[0]} meant?" if near else ""))
+    return found
+
+
+def _field(alias: int | str) -> str:
+    """Return the setting that pydantic names by its variable."""
+    return next(f for f in Settings.model_fields if alias in (f, variable(f), PREFIX + f.upper()))
+
+
+def _explain(detail: Any) -> str:
+    """Say what is wrong; the value is shown unless the setting is a secret."""
+    text = detail["msg"].removeprefix("Value error, ").replace("Input should", "this should")
+    value = detail["input"]
+    shown = isinstance(value, str | int | float) and detail["type"] != "value_error"
+    return f"{text}, not {str(value)[:80]!r}" if shown else text

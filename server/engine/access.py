@@ -80,17 +80,14 @@ class Access:
 
     def mint(self, *, role: Role, profile_id: Id, seconds: float, org: str = "default") -> str:
         """Return a token signed with this server's secret."""
-        now = time.time()
-        claims: dict[str, Any] = {
-            "sub": profile_id,
-            "role": role,
-            "org": org,
-            "iat": int(now),
-            "exp": int(now + seconds),
-        }
-        if self._audience:
-            claims["aud"] = self._audience
-        return jwt.encode(claims, self._secret.get_secret_value(), algorithm="HS256")
+        return mint(
+            self._secret,
+            role=role,
+            profile_id=profile_id,
+            seconds=seconds,
+            org=org,
+            audience=self._audience,
+        )
 
     async def create_key(self, *, role: Role, profile_id: Id, org: str = "default") -> str:
         """Store a new API key and return it; only its hash is kept."""
@@ -154,6 +151,29 @@ class Access:
             )
         key = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
         return jwt.decode(token, key.key, algorithms=ALGORITHMS, audience=self._audience, options=options)
+
+
+def mint(
+    secret: SecretStr,
+    *,
+    role: Role,
+    profile_id: Id,
+    seconds: float,
+    org: str = "default",
+    audience: str | None = None,
+) -> str:
+    """Return a token that servers with this secret take."""
+    now = time.time()
+    claims: dict[str, Any] = {
+        "sub": profile_id,
+        "role": role,
+        "org": org,
+        "iat": int(now),
+        "exp": int(now + seconds),
+    }
+    if audience:
+        claims["aud"] = audience
+    return jwt.encode(claims, secret.get_secret_value(), algorithm="HS256")
 
 
 def _guest_id(wanted: object) -> Id:
