@@ -1,0 +1,164 @@
+"""Processes that benchmarks measure: MongoDB, the scripted model and a server, each on its own."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import uvloop
+from aiohttp import web
+from pydantic import SecretStr
+
+from server.app import make_app
+from server.embedded.mongod import embedded_mongod
+from server.engine.ids import new
+from server.engine.packs import content_id, read_pack
+from server.settings import Settings
+from server.transports import keys
+
+TICKS = os.sysconf("SC_CLK_TCK")
+SECRET = SecretStr("benchmarks sign their tokens with this secret")
+PACK = """
+pack: {id: bench, name: Bench}
+personas:
+  ada: {name: Ada, instructions: You are Ada.}
+scenarios:
+  plain: {name: Plain, persona: ada}
+practices:
+  one: {name: One, scenarios: [plain]}
+"""
+PRACTICE = content_id("bench", "practice", "one")
+
+
+@dataclass
+class Bench:
+    """Where everything is, and the server's process."""
+
+    url: str
+    pid: int
+    mongod_url: str
+    model_url: str
+    http: aiohttp.ClientSession
+
+    def cpu(self) -> float:
+        """Return the CPU seconds, user and system, that the server has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    async def script(self, **rule: Any) -> None:
+        """Give the model its only rule."""
+        async with self.http.put(f"{self.model_url}/script", json=[rule]) as response:
+            response.raise_for_status()
+
+
+class Client:
+    """A Socket.IO client that costs little: one WebSocket, acks and events by name."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        self._ws = ws
+        self._next = 0
+
+    async def event(self, name: str) -> dict[str, Any]:
+        """Read on until an event, and return its payload."""
+        start = f'42["{name}"'
+        while True:
+            text = await self._read()
+            if text.startswith(start):
+                payload: dict[str, Any] = orjson.loads(text[2:])[1]
+                return payload
+
+    async def send(self, event: str, **data: Any) -> None:
+        """Send an event that asks for an ack."""
+        self._next += 1
+        await self._ws.send_str(f"42{self._next}" + orjson.dumps([event, data]).decode())
+
+    async def ack(self) -> dict[str, Any]:
+        """Read on until the ack of the last event."""
+        start = f"43{self._next}["
+        while True:
+            text = await self._read()
+            if text.startswith(start):
+                answer: dict[str, Any] = orjson.loads(text[len(start) - 1 :])[0]
+                if not answer["success"]:
+                    raise RuntimeError(str(answer))
+                return answer
+
+    async def call(self, event: str, **data: Any) -> dict[str, Any]:
+        """Send an event and return its ack."""
+        await self.send(event, **data)
+        return await self.ack()
+
+    async def _read(self) -> str:
+        while True:
+            text = str((await self._ws.receive()).data)
+            if text == "2":
+                await self._ws.send_str("3")
+            elif not text.startswith(("4", "0")):
+                raise RuntimeError(f"unexpected packet {text[:100]}")
+            else:
+                return text
+
+
+async def connect(bench: Bench) -> Client:
+    """Connect a guest."""
+    ws = await bench.http.ws_connect(f"{bench.url}/socket.io/?EIO=4&transport=websocket", max_msg_size=0)
+    await ws.receive()
+    await ws.send_str("40{}")
+    client = Client(ws)
+    await client.event("connection_confirmed")
+    return client
+
+
+@asynccontextmanager
+async def running() -> AsyncIterator[Bench]:
+    """Run everything that a benchmark needs."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with embedded_mongod(Path(folder)) as mongod_url:
+            model, model_url = await _spawn("server.llm.scripted", "--port", "0")
+            server, url = await _spawn("bench._parts", mongod_url, model_url)
+            try:
+                async with aiohttp.ClientSession() as http:
+                    yield Bench(url, server.pid, mongod_url, model_url.removesuffix("/v1"), http)
+            finally:
+                for process in (server, model):
+                    process.terminate()
+                    await process.wait()
+
+
+async def _spawn(module: str, *arguments: str) -> tuple[Process, str]:
+    command = (sys.executable, "-m", module, *arguments)
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, limit=1 << 20)
+    if process.stdout is None:
+        raise RuntimeError("no output to read the address from")
+    return process, (await process.stdout.readline()).decode().strip()
+
+
+async def _serve(mongod_url: str, model_url: str) -> None:
+    settings = Settings(
+        mongodb_url=SecretStr(mongod_url),
+        mongodb_database=f"bench-{new()[:8]}",
+        openai_api_key=SecretStr("none"),
+        openai_base_url=model_url,
+        openai_model="scripted",
+    )
+    app = make_app(settings, secret=SECRET, guests=True)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    pack = read_pack(PACK, file="bench")
+    await app[keys.STORE].content.put(pack.contents, org="default")
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    sys.stdout.write(f"http://127.0.0.1:{runner.addresses[0][1]}\n")
+    sys.stdout.flush()
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(_serve(*sys.argv[1:]))
