@@ -152,7 +152,10 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise Refused(3, "Bad request: a WebSocket needs an Upgrade header")
         ws = web.WebSocketResponse(
-            compress=False, autoclose=False, timeout=WS_CLOSE_SECONDS, max_msg_size=self.limits.max_message
+            compress=False,
+            autoclose=False,
+            timeout=WS_CLOSE_SECONDS,
+            max_msg_size=self.limits.max_message + 1,  # aiohttp refuses a message that reaches its limit
         )
         await ws.prepare(request)
         wire = request.transport

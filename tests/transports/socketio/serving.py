@@ -33,6 +33,7 @@ class Echo:
         self.gone: list[Client] = []
         self.events: list[SocketPacket] = []
         self.overflown = 0
+        self.somebody_left = asyncio.Event()
 
     async def connect(self, client: Client, auth: dict[str, Any]) -> Callable[[], None]:
         self.clients.append(client)
@@ -50,6 +51,7 @@ class Echo:
 
     def disconnected(self, client: Client) -> None:
         self.gone.append(client)
+        self.somebody_left.set()
 
 
 @dataclass
@@ -98,7 +100,7 @@ class Serving:
         """Wait until the server has forgotten every session."""
         async with asyncio.timeout(5):
             while self.server.peers or self.server.eio.sockets:
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0)
 
 
 @asynccontextmanager

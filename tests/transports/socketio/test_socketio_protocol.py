@@ -114,7 +114,8 @@ async def test_binary_ack(server: Serving) -> None:
     [
         "4abc", "42{}", '42abc["message-with-ack",1]', "42", "42[]", "42[1]", "42null", '421"x"', "43",
         "43[]", "45[]", '450-["x"]', '421-["x"]', '42["connect",{},{}]', '42["disconnect","x"]',
-        '42["connect_error"]', '42["disconnecting"]', '42/custom,["message"]', '42/other,["message"]', "40", "41/other", "41{}",
+        '42["connect_error"]', '42["disconnecting"]', '42/custom,["message"]', '42/other,["message"]', "40",
+        "41/other", "41{}",
         '4212345678901234567["message-with-ack"]', '42١["message-with-ack"]', '4511-["message"]',
     ],
 )  # fmt: skip
