@@ -15,14 +15,14 @@ from schemas.attempt import (
     Strength,
 )
 from schemas.envelope import Usage
-from server.engine.grading.fields import AtMost, Prose, Reference, Span, Title, clean
+from server.engine.grading.fields import AtMost, Paragraph, Prose, Reference, Span, Title, clean
 from server.engine.grading.judge import scenario_lines, scenario_texts
 from server.engine.grading.quotes import exact_span, find_message
 from server.engine.grading.task import GradingTask
 from server.engine.grading.transcript import Budget, clip, json_line, quote_transcript
 from server.llm import ChatTurn, Models, Parsed
 
-MAX_TOKENS = 1_600  # more than the longest answer that the schemas allow
+MAX_TOKENS = 1_200  # more than the longest answer that the schemas allow
 TEMPERATURE = 0.2
 PartKind = Literal["strengths", "improvements", "analyses"]
 PARTS: tuple[PartKind, ...] = ("strengths", "improvements", "analyses")
@@ -83,7 +83,7 @@ class ImprovementsDraft(BaseModel):
 class AnalysesDraft(BaseModel):
     """What a model answers when asked for analyses."""
 
-    analyses: Annotated[list[Prose], AtMost(2)]
+    analyses: Annotated[list[Paragraph], AtMost(2)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,9 +37,11 @@ def clean(text: str) -> str:
 
 
 Reference = Annotated[str, BeforeValidator(str), AtMost(12)]
-Span = Annotated[str, AtMost(200)]
-Title = Annotated[str, AtMost(80)]
-Prose = Annotated[str, AtMost(400)]
+# Room for what the prompts ask for and little more: a small model fills what it is given, slowly.
+Span = Annotated[str, AtMost(120)]
+Title = Annotated[str, AtMost(60)]
+Prose = Annotated[str, AtMost(280)]
+Paragraph = Annotated[str, AtMost(400)]
 
 
 class QuoteClaim(BaseModel):

@@ -11,7 +11,7 @@ from schemas.attempt import Message, Quote
 from schemas.content import Scenario, Standard, StandardGroup
 from schemas.envelope import Usage
 from server.engine.grading.agreement import nearest_level
-from server.engine.grading.fields import AtMost, Prose, QuoteClaim, clean
+from server.engine.grading.fields import AtMost, Paragraph, QuoteClaim, clean
 from server.engine.grading.quotes import verify_quotes
 from server.engine.grading.transcript import Budget, QuotedTranscript, clip, quote_transcript
 from server.llm import ChatTurn, Models
@@ -30,7 +30,7 @@ class Verdict(BaseModel):
     """What a judge answers: evidence first, the level last, so that it follows from the evidence."""
 
     quotes: Annotated[list[QuoteClaim], AtMost(3)]
-    feedback: Prose
+    feedback: Paragraph
     level: int
 
 
