@@ -11,6 +11,10 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GREENROOM_"
+OF_CLIENTS = {
+    "GREENROOM_URL",
+    "GREENROOM_TOKEN",
+}  # read by programs that talk to a server, not by it
 
 
 def _data_dir() -> Path:
@@ -43,7 +47,7 @@ class Settings(BaseSettings):
     )
     mongodb_database: str = Field("greenroom", description="Name of the MongoDB database.")
     redis_url: SecretStr | None = Field(
-        None, validation_alias=_common("REDIS_URL"), description="Redis or Valkey, for several processes."
+        None, validation_alias=_common("REDIS_URL"), description="Redis or Valkey; not used yet."
     )
     openai_api_key: SecretStr | None = Field(
         None, validation_alias=_common("OPENAI_API_KEY"), description="Key of the model endpoint."
@@ -64,10 +68,7 @@ class Settings(BaseSettings):
     )
     jwks_url: str | None = Field(None, description="JWKS address that verifies tokens instead of the secret.")
     jwt_audience: str | None = Field(None, description="Audience that tokens must name.")
-    guests: bool | None = Field(
-        None,
-        description="Let clients without a token in as guests; by default only with the embedded database.",
-    )
+    guests: bool | None = Field(None, description="Let clients without a token in as guests.")
     cors_origins: Annotated[list[str], NoDecode] = Field(
         [], description="Origins, separated by commas, allowed besides the server's own."
     )
@@ -119,7 +120,7 @@ def unknown_variables() -> list[str]:
     known = {name for field in Settings.model_fields for name in (variable(field), PREFIX + field.upper())}
     found = []
     for name in sorted(os.environ):
-        if name.startswith(PREFIX) and name not in known:
+        if name.startswith(PREFIX) and name not in known | OF_CLIENTS:
             near = get_close_matches(name, known, n=1)
             found.append(f"{name} means nothing" + (f"; is {near[0]} meant?" if near else ""))
     return found
