@@ -49,6 +49,12 @@ class Context:
         if self.connection is not None and (place := await self.connection.enter(room, until=until)):
             self.entered.append(place)
 
+    async def withdraw(self) -> None:
+        """Leave the rooms that were entered for a call that failed: its ack cannot name them."""
+        for place in self.entered:
+            if self.connection is not None:
+                await self.connection.withdraw(place.room)
+
     async def join(
         self, room: str, *, after: int | None, epoch: str | None, marker: ServerEvent | None
     ) -> JoinReply:

@@ -26,7 +26,10 @@ MAX_SAFE_INTEGER = 2**53
 
 
 def _uuid(value: str) -> str:
-    return str(UUID(value))
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise ValueError("this should be a UUID") from None
 
 
 def iso(value: datetime) -> str:
@@ -97,7 +100,10 @@ class RoomPlace(BaseModel):
 
 
 class Reply(BaseModel):
-    """Base of the results in acks; `rooms` names rooms joined as a side effect."""
+    """Base of the results in acks; `rooms` names rooms joined as a side effect.
+
+    Fields that have a default are left out of the ack when they have it; the others are always there.
+    """
 
     rooms: list[RoomPlace] | None = None
 

@@ -102,7 +102,11 @@ class Dispatcher:
             services=self._services,
             request_key=f"{handler.event}:{key}" if key else None,
         )
-        reply = await handler.run(ctx, payload)
+        try:
+            reply = await handler.run(ctx, payload)
+        except GreenroomError:
+            await ctx.withdraw()
+            raise
         return Answer(ack=_success(reply, ctx), after=_together(ctx.after))
 
     async def _run_once(self, handler: Handler, payload: Payload, caller: Caller, key: str) -> Answer:
@@ -171,7 +175,7 @@ def _validate(handler: Handler, data: object, max_depth: int) -> Payload:
         return handler.schema.model_validate(data)
     except ValidationError as error:
         details = [
-            Problem(loc=list(e["loc"]), msg=e["msg"], type=e["type"])
+            Problem(loc=list(e["loc"]), msg=e["msg"].removeprefix("Value error, "), type=e["type"])
             for e in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         first = details[0]
@@ -201,7 +205,7 @@ def _check_values(value: object, depth: int) -> None:
 def _success(reply: Reply, ctx: Context) -> bytes:
     if ctx.entered:
         reply = reply.model_copy(update={"rooms": ctx.entered})
-    body = reply.model_dump_json(exclude_none=True).encode()
+    body = reply.model_dump_json(exclude_defaults=True).encode()
     return b'{"success":true' + (b"," if len(body) > 2 else b"") + body[1:]
 
 

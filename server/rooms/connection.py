@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from schemas.envelope import RoomPlace, ServerEvent
 from server.rooms.follower import Follower, Marker, Sink
 from server.rooms.hub import Hub, Place
+from server.rooms.room import Room
 
 MAX_ROOMS = 50
 
@@ -38,7 +39,7 @@ class Connection:
     async def join(
         self, name: str, *, after: int | None, epoch: str | None, marker: ServerEvent | None
     ) -> Joined:
-        """Find the place from which to follow; the caller writes the ack, then calls `start` in the same tick."""
+        """Find the place to follow from; the caller writes the ack, then calls `start` in the same tick."""
         room = await self._hub.room(name)
         if self.member(name):
             self.follower.stay(name)
@@ -50,7 +51,7 @@ class Connection:
         due = Marker(place.offset, marker.event, marker.encode()) if marker else None
 
         def start() -> None:
-            self.follower.follow(room, place.cursor, marker=due)
+            self._follow(room, place.cursor, due)
 
         return Joined(place, start)
 
@@ -61,10 +62,21 @@ class Connection:
         room = await self._hub.room(name)
         if self.member(name):
             return None
-        self.follower.follow(room, room.head)
+        self._follow(room, room.head)
         if until:
             self.follower.leave_after(name, until)
         return RoomPlace(room=name, epoch=self._hub.epoch, offset=room.head)
+
+    async def withdraw(self, name: str) -> None:
+        """Leave a room that was entered for something that then failed, unless it was joined since."""
+        if self.follower.leaves_by_itself(name):
+            await self.leave(name)
+
+    def _follow(self, room: Room, cursor: int, marker: Marker | None = None) -> None:
+        if self._hub.loaded_room(room.name) is room:
+            self.follower.follow(room, cursor, marker=marker)
+        else:  # the epoch changed since the place was found
+            self.sink.abort("place is gone")
 
     async def leave(self, name: str) -> bool:
         """Stop following; False when the room was not followed."""

@@ -42,23 +42,27 @@ class Marker:
 class Follower:
     """Follows rooms for one sink; `wake` is called when a room has fallen behind and needs its pump.
 
-    Exactly the entries after a cursor are written, each once, in order. `push` and `page` run in one tick: what was
-    written, the cursor, and whether the room is live change together.
+    Exactly the entries after a cursor are written, each once, in order. `push` and `page` run in one tick:
+    what was written, the cursor, and whether the room is live change together.
     """
 
-    __slots__ = ("_markers", "_until", "_wake", "behind", "cursors", "sink")
+    __slots__ = ("_markers", "_until", "_wake", "behind", "closed", "cursors", "sink")
 
     def __init__(self, sink: Sink, wake: Callable[["Follower"], None]) -> None:
         self.sink = sink
         self.cursors: dict[str, int] = {}
         self.behind: dict[str, Room] = {}
+        self.closed = False
         self._wake = wake
         self._markers: dict[str, Marker] | None = None
         self._until: dict[str, frozenset[str]] | None = None
 
     def follow(self, room: Room, cursor: int, *, marker: Marker | None = None) -> None:
-        """Start after `cursor`; `marker` is answered when its number has been written."""
-        if room.name in self.cursors:
+        """Start after `cursor`; `marker` is answered when its number has been written.
+
+        Does nothing when the room is followed already, or when the client is gone.
+        """
+        if room.name in self.cursors or self.closed:
             return
         self.cursors[room.name] = cursor
         if marker is not None:
@@ -79,14 +83,26 @@ class Follower:
         if self._until is not None:
             self._until.pop(room, None)
 
+    def leaves_by_itself(self, room: str) -> bool:
+        """Tell whether a room is followed only until one of some events."""
+        return self._until is not None and room in self._until
+
     def leave(self, room: Room) -> bool:
         """Stop following; False when it was not followed."""
         room.live.pop(self, None)
         self._drop(room.name)
         return self.cursors.pop(room.name, None) is not None
 
+    def close(self) -> None:
+        """Follow nothing any more; the caller takes the follower out of its rooms."""
+        self.closed = True
+        self.behind.clear()
+        self.cursors.clear()
+
     def push(self, room: Room, entries: list[Entry]) -> None:
         """Write entries that were just released, or fall behind when the client is slow."""
+        if self not in room.live:
+            return  # it left in this very tick
         budget = HIGH_WATER - self.sink.size
         if budget < 0:
             self._fall_behind(room)
@@ -99,9 +115,11 @@ class Follower:
 
     def page(self, room: Room, entries: Sequence[Entry]) -> None:
         """Write a page that was read after the cursor; at the head the room is live again."""
-        if room.name not in self.behind:
+        if self.behind.get(room.name) is not room:
             return
         fresh = [e for e in entries if e.n > self.cursors[room.name]]
+        if fresh and fresh[0].n != self.cursors[room.name] + 1:
+            return  # the room was left and joined again elsewhere while the page was read
         if fresh:
             self._write(room, fresh)
         if self.cursors.get(room.name) == room.head:
@@ -113,14 +131,16 @@ class Follower:
         if self._markers or self._until:
             self._write_watching(room, entries)
             return
+        self.cursors[room.name] = entries[-1].n  # first, because a write may end in an abort and in leaving
         self.sink.write(entries)
-        self.cursors[room.name] = entries[-1].n
 
     def _write_watching(self, room: Room, entries: Sequence[Entry]) -> None:
         """Write one by one, so that markers and leaving happen at their exact place."""
         for entry in entries:
-            self.sink.write((entry,))
             self.cursors[room.name] = entry.n
+            self.sink.write((entry,))
+            if room.name not in self.cursors:
+                return
             self._mark(room.name)
             if self._until and entry.name in self._until.get(room.name, ()):
                 self.leave(room)

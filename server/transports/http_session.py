@@ -132,6 +132,7 @@ class HttpSession(Connection):
         """Find the place and record it; following starts with `start`, or with the next stream."""
         was_member = self.member(name)
         joined = await super().join(name, after=after, epoch=epoch, marker=None)
+        self._until.pop(name, None)
         if was_member:
             return joined
         place = joined.place
@@ -151,6 +152,11 @@ class HttpSession(Connection):
         await self._record(name, head)
         self._start(name)
         return RoomPlace(room=name, epoch=self._hub.epoch, offset=head)
+
+    async def withdraw(self, name: str) -> None:
+        """Leave a room that was entered for something that then failed, unless it was joined since."""
+        if name in self._until:
+            await self.leave(name)
 
     async def leave(self, name: str) -> bool:
         """Stop following, for good: another join gets another place in the list."""
