@@ -7,4 +7,4 @@ from schemas.attempt import AttemptNext, AttemptNextReply
 @handles(AttemptNext, error_type="next")
 async def attempt_next(ctx: Context, msg: AttemptNext) -> AttemptNextReply:
     """Proceed to the next scenario, past its lobby."""
-    return await ctx.services.attempts.next(ctx.caller, msg, enter=ctx.enter)
+    return await ctx.services.attempts.next(ctx.caller, msg, new_id=ctx.new_id, enter=ctx.enter)

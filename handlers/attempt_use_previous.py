@@ -7,4 +7,4 @@ from schemas.attempt import AttemptUsePrevious, AttemptUsePreviousReply
 @handles(AttemptUsePrevious, error_type="proceed")
 async def attempt_use_previous(ctx: Context, msg: AttemptUsePrevious) -> AttemptUsePreviousReply:
     """Use earlier graded chats for scenarios of this attempt, all or none."""
-    return await ctx.services.attempts.use_previous(ctx.caller, msg, enter=ctx.enter)
+    return await ctx.services.attempts.use_previous(ctx.caller, msg, new_id=ctx.new_id, enter=ctx.enter)

@@ -1,7 +1,7 @@
 """Handles room_join."""
 
 from handlers.base import Context, handles
-from schemas.attempt import JoinReply
+from schemas.attempt import AttemptJoined, JoinReply
 from schemas.room import RoomJoin
 
 
@@ -9,4 +9,6 @@ from schemas.room import RoomJoin
 async def room_join(ctx: Context, msg: RoomJoin) -> JoinReply:
     """Follow any room that the caller may see."""
     await ctx.services.access.check_may_follow(ctx.caller, msg.room)
-    return await ctx.join(msg.room, after=msg.after, epoch=msg.epoch, marker=None)
+    family, _, key = msg.room.partition("_")
+    marker = AttemptJoined(chat_id=key, success=True) if family == "attempt" else None
+    return await ctx.join(msg.room, after=msg.after, epoch=msg.epoch, marker=marker)

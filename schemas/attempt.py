@@ -191,10 +191,10 @@ class AttemptMessageReply(Reply):
 
 
 class AttemptEndReply(Reply):
-    """Ack of attempt_end; no grade_id when nothing is graded."""
+    """Ack of attempt_end; grade_id is null when nothing is graded."""
 
     chat_id: Id
-    grade_id: Id | None = None
+    grade_id: Id | None
 
 
 class AttemptEndAllReply(Reply):
@@ -645,6 +645,7 @@ class ChatEntry(BaseModel):
     chat_id: Id | None = None
     state: Literal["pending", "lobby", "open", "done"] = "pending"
     reused: bool = False
+    by: Id | None = None  # the request that moved it on, so that running it again changes nothing
 
 
 class Attempt(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from schemas.envelope import Id, Role
 from server.engine.ids import new
-from server.errors import NotFound, Unauthenticated, Unavailable
+from server.errors import Forbidden, GreenroomError, NotFound, Unauthenticated, Unavailable
 from server.store import Store
 from server.store.keys import Key, digest
 
@@ -40,6 +40,11 @@ class Identity:
     def is_author(self) -> bool:
         """Tell whether this identity may write content and grade others' chats."""
         return self.role in ("author", "admin")
+
+    @property
+    def may_practise(self) -> bool:
+        """Tell whether this identity may have attempts of its own; ops reads only."""
+        return self.role != "ops"
 
     @property
     def sees_all(self) -> bool:
@@ -151,6 +156,16 @@ class Access:
             )
         key = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
         return jwt.decode(token, key.key, algorithms=ALGORITHMS, audience=self._audience, options=options)
+
+
+def not_yours(caller: Identity, what: Literal["attempt", "chat"], *, org: str | None) -> GreenroomError:
+    """Return the refusal of what is somebody else's, of this organisation, or of nobody at all (None).
+
+    Those who may see it learn that they may not act on it; to everybody else it does not exist.
+    """
+    if caller.sees_all and caller.org == org:
+        return Forbidden(f"This {what} is somebody else's: you may follow it, not change it.")
+    return NotFound(f"There is no such {what}, or it is not yours.")
 
 
 def mint(

@@ -14,7 +14,6 @@ from schemas.attempt import (
     AttemptNext,
     AttemptNextReply,
     AttemptResponseReply,
-    AttemptResponseResult,
     AttemptResponseSubmit,
     AttemptStart,
     AttemptStarted,
@@ -23,20 +22,21 @@ from schemas.attempt import (
     AttemptUsePreviousReply,
     Chat,
     ChatEntry,
+    Pending,
     Response,
     Work,
 )
-from schemas.content import Question
 from schemas.envelope import Id, utc_now
-from server.engine.access import Identity
+from server.engine.access import Identity, not_yours
 from server.engine.attempts.chats import ChatMaker, owner_of
 from server.engine.attempts.plan import plan, with_entry
 from server.engine.attempts.proceed import Proceeding, own_room
+from server.engine.attempts.quiz import asked, result
 from server.engine.attempts.work import Works
 from server.engine.conversation import Conversation
 from server.engine.conversation.conversation import pending, room_of
 from server.engine.ids import derive
-from server.errors import BadRequest, Conflict, NotFound
+from server.errors import Conflict, Forbidden, NotFound
 from server.rooms.outbox import Outboxes
 from server.store import Store
 
@@ -67,14 +67,14 @@ class Attempts:
         self._process = process
 
     async def owned(self, caller: Identity, attempt_id: Id) -> Attempt:
-        """Return the caller's own attempt; raises NotFound."""
+        """Return the caller's own attempt; raises NotFound or Forbidden."""
         attempt = await self._store.attempts.get(attempt_id)
         if attempt is None or (attempt.owner.kind, attempt.owner.id) != (caller.kind, caller.id):
-            raise NotFound("There is no such attempt, or it is not yours.")
+            raise not_yours(caller, "attempt", org=attempt.org if attempt else None)
         return attempt
 
     async def chat_of(self, caller: Identity, attempt_id: Id, chat_id: Id) -> Chat:
-        """Return a chat that belongs to the caller's attempt; raises NotFound."""
+        """Return a chat that belongs to the caller's attempt; raises NotFound or Forbidden."""
         attempt = await self.owned(caller, attempt_id)
         if all(e.chat_id != chat_id for e in attempt.entries):
             raise NotFound("chat_id: the chat does not belong to this attempt.")
@@ -84,6 +84,8 @@ class Attempts:
         self, caller: Identity, msg: AttemptStart, *, new_id: NewId, enter: Enter
     ) -> AttemptStartReply:
         """Create an attempt, and its first chat unless that has a lobby."""
+        if not caller.may_practise:
+            raise Forbidden("The role ops follows what others do and has no attempts of its own.")
         attempt_id = new_id("attempt")
         if (stored := await self._store.attempts.get(attempt_id)) is not None:
             return _started(stored)
@@ -103,13 +105,20 @@ class Attempts:
         begun = [pending(own_room(attempt), first, f"{attempt_id}:started")]
         return _started(await self._proceeding.begin(attempt, begun, enter=enter))
 
-    async def next(self, caller: Identity, msg: AttemptNext, *, enter: Enter) -> AttemptNextReply:
+    async def next(
+        self, caller: Identity, msg: AttemptNext, *, new_id: NewId, enter: Enter
+    ) -> AttemptNextReply:
         """Go on to the next scenario, past its lobby."""
         attempt = await self.owned(caller, msg.attempt_id)
         if msg.draft_id is not None:
             raise NotFound("draft_id: there is no such draft, or it is not yours.")
+        by = new_id("next")
+        if (done := next((e for e in attempt.entries if e.by == by), None)) is not None:
+            return AttemptNextReply(chat_id=done.chat_id)
         _check_open(attempt)
-        return AttemptNextReply(chat_id=await self._proceeding.go_on(attempt, force=True, enter=enter))
+        if any(e.state == "open" for e in attempt.entries):
+            raise Conflict("A chat of this attempt is open or still being graded; end it first.")
+        return AttemptNextReply(chat_id=await self._proceeding.go_on(attempt, by=by, enter=enter))
 
     async def end(self, caller: Identity, msg: AttemptEnd, *, new_id: NewId) -> AttemptEndReply:
         """Close a chat; grading and proceeding go on in the background."""
@@ -129,22 +138,30 @@ class Attempts:
         attempt = await self.owned(caller, attempt_id)
         if attempt.status == "ended":
             raise Conflict("The attempt has ended.")
-        chat_ids = [e.chat_id for e in attempt.entries if e.state == "open" and e.chat_id]
-        for chat_id in chat_ids:
-            chat = await self._conversation.load(chat_id)
-            await enter(room_of(chat_id))
-            grade_id = new_id(f"grade:{chat_id}") if chat.rubric else None
-            work = self._end_work(new_id(f"end:{chat_id}"), attempt_id, grade_id, ending=True)
-            await self._works.close(chat_id, work)
-        await self._proceeding.wind_up(attempt_id)
-        return AttemptEndAllReply(chat_ids=chat_ids)
+        closed: list[Id] = []
+        while True:  # twice at most: a chat may open before the attempt is known to be ending, not after
+            for chat_id in [e.chat_id for e in attempt.entries if e.state == "open" and e.chat_id]:
+                if chat_id not in closed:
+                    closed.append(chat_id)
+                    await self._end_one(attempt_id, chat_id, new_id=new_id, enter=enter)
+            if attempt.status != "open":
+                return AttemptEndAllReply(chat_ids=closed)
+            attempt = await self._proceeding.wind_up(attempt)
+
+    async def _end_one(self, attempt_id: Id, chat_id: Id, *, new_id: NewId, enter: Enter) -> None:
+        """Close one chat of an attempt that is to end with it."""
+        chat = await self._conversation.load(chat_id)
+        await enter(room_of(chat_id))
+        grade_id = new_id(f"grade:{chat_id}") if chat.rubric else None
+        work = self._end_work(new_id(f"end:{chat_id}"), attempt_id, grade_id, ending=True)
+        await self._works.close(chat_id, work)
 
     async def respond(
         self, caller: Identity, msg: AttemptResponseSubmit, *, new_id: NewId
     ) -> AttemptResponseReply:
         """Judge and store an answer to a question."""
         chat = await self._conversation.owned(caller, msg.chat_id)
-        question = _question(chat, msg)
+        question = asked(chat, msg)
         right = {o.id for o in question.options if o.is_correct}
         response = Response(
             id=new_id("response"),
@@ -157,7 +174,7 @@ class Attempts:
             chat.id,
             when={"status": "open", "responses.id": {"$ne": response.id}},
             update={"$push": {"responses": response.model_dump()}},
-            outbox=[pending(room_of(chat.id), _result(chat.id, response), f"{response.id}:result")],
+            outbox=[pending(room_of(chat.id), result(chat.id, response), f"{response.id}:result")],
         )
         if outbox is None:
             chat = await self._conversation.load(chat.id)
@@ -184,47 +201,46 @@ class Attempts:
         return AttemptGradeReply(grade_ids=grade_ids)
 
     async def use_previous(
-        self, caller: Identity, msg: AttemptUsePrevious, *, enter: Enter
+        self, caller: Identity, msg: AttemptUsePrevious, *, new_id: NewId, enter: Enter
     ) -> AttemptUsePreviousReply:
         """Make earlier graded chats part of this attempt, all or none, and proceed."""
         attempt = await self.owned(caller, msg.attempt_id)
-        reused = {k: v for k, v in msg.previous_chat_map.items() if v is not None}
-        if _reuses(attempt, msg.previous_chat_map):
-            return AttemptUsePreviousReply(chat_ids=list(reused.values()))
+        answer = AttemptUsePreviousReply(
+            chat_ids=[v for v in msg.previous_chat_map.values() if v is not None]
+        )
+        by = new_id("use_previous")
+        if any(e.by == by for e in attempt.entries):
+            return answer
         _check_open(attempt)
+        reused: list[Chat] = []
         for key, chat_id in msg.previous_chat_map.items():
             entry = _reusable(attempt, key)
             if chat_id is None:  # to be practised after all: its lobby is passed
                 update: dict[str, object] = {"use_custom": False, "use_previous": False}
             else:
-                await self._check_previous(caller, entry, chat_id)
+                reused.append(await self._previous(caller, entry, chat_id))
                 update = {"chat_id": chat_id, "state": "done", "reused": True}
-            attempt = with_entry(attempt, entry.model_copy(update=update))
-        finished = plan(attempt).kind == "end"
-        begun = [
-            pending(
-                room_of(chat_id),
-                AttemptChatEnded(chat_id=chat_id, is_attempt_finished=finished),
-                f"{attempt.id}:{chat_id}:reused",
-            )
-            for chat_id in reused.values()
-        ]
-        await self._proceeding.change(attempt, begun, force=False, enter=enter)
-        return AttemptUsePreviousReply(chat_ids=list(reused.values()))
+            attempt = with_entry(attempt, entry.model_copy(update={**update, "by": by}))
+        for chat in reused:
+            await enter(room_of(chat.id))
+        await self._proceeding.change(attempt, _reused(attempt, reused), force=False, enter=enter)
+        return answer
 
-    async def _check_previous(self, caller: Identity, entry: ChatEntry, chat_id: Id) -> None:
-        chat = await self._conversation.owned(caller, chat_id)
-        chat = await self._conversation.load(chat.id)
+    async def _previous(self, caller: Identity, entry: ChatEntry, chat_id: Id) -> Chat:
+        """Return a chat that may stand for an entry; raises what speaks against it."""
+        await self._conversation.owned(caller, chat_id)
+        chat = await self._conversation.load(chat_id)
         if chat.scenario.id != entry.scenario_id:
             raise Conflict(f"The chat {chat_id} practised another scenario.")
         if not chat.ended or not chat.grades:
             raise Conflict(f"The chat {chat_id} is not closed and graded.")
+        return chat
 
     async def _gradable(self, caller: Identity, msg: AttemptGrade) -> list[Chat]:
         attempt = await self._store.attempts.get(msg.attempt_id)
         own = attempt is not None and (attempt.owner.kind, attempt.owner.id) == (caller.kind, caller.id)
         if attempt is None or not (own or (caller.is_author and caller.org == attempt.org)):
-            raise NotFound("There is no such attempt, or it is not yours.")
+            raise not_yours(caller, "attempt", org=attempt.org if attempt else None)
         chat_ids = [e.chat_id for e in attempt.entries if e.chat_id]
         if msg.chat_id is not None:
             if msg.chat_id not in chat_ids:
@@ -256,30 +272,6 @@ def _started(attempt: Attempt) -> AttemptStartReply:
 def _check_open(attempt: Attempt) -> None:
     if attempt.status != "open":
         raise Conflict("The attempt has ended.")
-    if any(e.state == "open" for e in attempt.entries):
-        raise Conflict("A chat of this attempt is open or still being graded; end it first.")
-
-
-def _question(chat: Chat, msg: AttemptResponseSubmit) -> Question:
-    question = next((q for q in chat.scenario.questions if q.id == msg.question_id), None)
-    if question is None:
-        raise NotFound("question_id: there is no such question in this chat.")
-    if not set(msg.option_ids) <= {o.id for o in question.options}:
-        raise BadRequest("option_ids: an option does not belong to this question.")
-    if len(set(msg.option_ids)) > 1 and not question.allow_multiple:
-        raise BadRequest("option_ids: this question takes one option.")
-    return question
-
-
-def _result(chat_id: Id, response: Response) -> AttemptResponseResult:
-    return AttemptResponseResult(
-        success=True,
-        is_correct=response.is_correct,
-        response_id=response.id,
-        chat_id=chat_id,
-        question_id=response.question_id,
-        option_ids=response.option_ids,
-    )
 
 
 def _reusable(attempt: Attempt, key: Id) -> ChatEntry:
@@ -293,8 +285,16 @@ def _reusable(attempt: Attempt, key: Id) -> ChatEntry:
     return entry
 
 
-def _reuses(attempt: Attempt, wanted: dict[Id, Id | None]) -> bool:
-    """Tell whether this was done before, so that a repetition answers alike."""
-    entries = {e.chat_entry_id: e for e in attempt.entries}
-    named = [(entries[k], v) for k, v in wanted.items() if v is not None and k in entries]
-    return bool(named) and all(e.reused and e.chat_id == v for e, v in named)
+def _reused(attempt: Attempt, chats: list[Chat]) -> list[Pending]:
+    """Return the events that say that earlier chats are part of an attempt now."""
+    finished = plan(attempt).kind == "end"
+    return [
+        pending(
+            room_of(chat.id),
+            AttemptChatEnded(
+                chat_id=chat.id, is_attempt_finished=finished, grade_id=chat.grades[-1].grade_id
+            ),
+            f"{attempt.id}:{chat.id}:reused",
+        )
+        for chat in chats
+    ]

@@ -37,7 +37,7 @@ def plan(attempt: Attempt, *, force: bool = False) -> Step:
 
 
 def finish(attempt: Attempt, chat_id: Id, *, ending: bool) -> Attempt | None:
-    """Mark a chat's entry as done, and the attempt as ended when it was ending; None when it was done already."""
+    """Mark a chat's entry as done, and an ending attempt as ended; None when it was done already."""
     entry = next((e for e in attempt.entries if e.chat_id == chat_id and e.state == "open"), None)
     if entry is None:
         return None
@@ -67,6 +67,7 @@ def next_cycle(attempt: Attempt) -> Attempt:
                 "chat_id": None,
                 "state": "pending",
                 "reused": False,
+                "by": None,
             }
         )
         for index, e in enumerate(x for x in attempt.entries if x.cycle == attempt.cycle)

@@ -6,6 +6,7 @@ from schemas.attempt import (
     Attempt,
     AttemptChatStarted,
     AttemptEnded,
+    AttemptError,
     AttemptStarted,
     Chat,
     Pending,
@@ -15,7 +16,7 @@ from server.engine.attempts.chats import ChatMaker
 from server.engine.attempts.plan import Step, ended, finish, plan, with_entry
 from server.engine.conversation import Conversation
 from server.engine.conversation.conversation import pending, room_of
-from server.errors import Conflict
+from server.errors import Conflict, GreenroomError, Unavailable
 from server.rooms.outbox import Outboxes
 from server.store import Store
 
@@ -47,39 +48,61 @@ class Proceeding:
             self._open(chat)
         return step.attempt
 
-    async def go_on(self, attempt: Attempt, *, force: bool, enter: Enter) -> Id | None:
-        """Take an attempt's next step; return the chat that it opened."""
-        return await self.change(attempt, [], force=force, enter=enter)
+    async def go_on(self, attempt: Attempt, *, by: Id, enter: Enter) -> Id | None:
+        """Take an attempt's next step, past its lobby; return the chat that it opened."""
+        step = plan(attempt, force=True)
+        if step.kind == "chat" and step.entry is not None:
+            attempt = with_entry(step.attempt, step.entry.model_copy(update={"by": by}))
+        return await self.change(attempt, [], force=True, enter=enter)
 
     async def change(self, attempt: Attempt, begun: list[Pending], *, force: bool, enter: Enter) -> Id | None:
-        """Store a changed attempt together with its next step; raises Conflict when it was changed meanwhile."""
+        """Store a changed attempt with its next step; raises Conflict when it was changed meanwhile."""
         stored, chat_id = await self._try(attempt, begun, force=force, enter=enter)
         if not stored:
             raise Conflict("The attempt changed at the same time; look again.", retryable=True)
         return chat_id
 
     async def finish(self, attempt_id: Id, chat_id: Id, *, ending: bool) -> None:
-        """Mark a chat as done and go on; done before is done."""
+        """Mark a chat as done and go on; done before is done. Raises Unavailable.
+
+        When the next chat cannot be made the attempt waits: its owner is told, and attempt_next tries again.
+        """
         for _ in range(TRIES):
             attempt = await self._store.attempts.get(attempt_id)
             done = finish(attempt, chat_id, ending=ending) if attempt else None
             if done is None:
                 return
-            if (await self._try(done, [], force=False, enter=nobody_enters))[0]:
+            try:
+                stored, _ = await self._try(done, [], force=False, enter=nobody_enters)
+            except GreenroomError as error:
+                if error.may_retry:
+                    raise
+                stored = await self._halt(done, chat_id, error)
+            if stored:
                 return
-        raise Conflict("The attempt keeps changing.", retryable=True)
+        raise Unavailable("The attempt keeps changing; try again.")
 
-    async def wind_up(self, attempt_id: Id) -> None:
-        """End an attempt once its open chats have ended: now, if there are none."""
+    async def wind_up(self, attempt: Attempt) -> Attempt:
+        """End an attempt once its open chats have ended, now if there are none; return it as it is then."""
         for _ in range(TRIES):
-            attempt = await self._store.attempts.get(attempt_id)
-            if attempt is None or attempt.status != "open":
-                return
+            if attempt.status != "open":
+                return attempt
             is_open = any(e.state == "open" for e in attempt.entries)
             changed = attempt.model_copy(update={"status": "ending"}) if is_open else ended(attempt)
             if (await self._try(changed, [], force=False, enter=nobody_enters))[0]:
-                return
-        raise Conflict("The attempt keeps changing.", retryable=True)
+                return changed
+            attempt = await self._store.attempts.get(attempt.id) or attempt
+        raise Unavailable("The attempt keeps changing; try again.")
+
+    async def _halt(self, attempt: Attempt, chat_id: Id, error: GreenroomError) -> bool:
+        """Store an attempt without its next step, and why there is none."""
+        event = AttemptError(type="proceed", message=error.message, code=error.code)
+        halted = [pending(own_room(attempt), event, f"{attempt.id}:{chat_id}:proceed")]
+        stored = await self._store.attempts.replace(attempt, halted)
+        if stored is None:
+            return False
+        self._outboxes.publish("attempts", attempt.id, stored)
+        return True
 
     async def _try(
         self, attempt: Attempt, begun: list[Pending], *, force: bool, enter: Enter

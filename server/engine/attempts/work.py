@@ -43,7 +43,7 @@ class LeaseLost(Exception):
 
 
 class Works:
-    """Runs the work items of chats that this process owns; every step is safe to repeat by whoever takes over."""
+    """Runs the work items of chats that this process owns; whoever takes over may repeat every step."""
 
     def __init__(
         self,
@@ -155,27 +155,9 @@ class Works:
                 update={"$set": {"ended": True}},
                 outbox=[pending(room_of(chat_id), event, f"{work.id}:ended")],
             )
-        try:
-            await self._proceeding.finish(attempt_id, chat_id, ending=ending)
-        except Unavailable as error:
-            if error.may_retry:
-                raise
-            await self._tell(chat, work, error)
-        except GreenroomError as error:
-            await self._tell(chat, work, error)
+        await self._proceeding.finish(attempt_id, chat_id, ending=ending)
         await self._done(chat_id, work)
         await self._store.entries.close_room(room_of(chat_id))
-
-    async def _tell(self, chat: Chat, work: Work, error: GreenroomError) -> None:
-        """Tell the owner that the attempt could not go on; attempt_next tries again."""
-        event = AttemptError(type="proceed", message=error.message, code=error.code)
-        room = f"{chat.owner.kind}_{chat.owner.id}"
-        await self._change(
-            chat.id,
-            work,
-            update={"$set": {"ended": True}},
-            outbox=[pending(room, event, f"{work.id}:proceed")],
-        )
 
     async def _quiet(self, chat_id: Id) -> Chat:
         """Return a chat once its reply has ended."""
