@@ -19,11 +19,11 @@ from schemas.attempt import (
     RunningReply,
 )
 from schemas.envelope import Id, ServerEvent, utc_now
-from server.engine.access import Identity
+from server.engine.access import Identity, not_yours
 from server.engine.conversation.parties import Party, PersonaParty, ScriptedParty
 from server.engine.conversation.reply import Reply, ReplyEnd
 from server.engine.tasks import Tasks
-from server.errors import Conflict, NotFound, TooLarge, Unavailable
+from server.errors import Conflict, GreenroomError, NotFound, TooLarge, Unavailable
 from server.llm import Models
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
@@ -62,10 +62,10 @@ class Conversation:
         return chat_id in self._replies
 
     async def owned(self, caller: Identity, chat_id: Id) -> Chat:
-        """Return the caller's own chat, maybe some changes old; raises NotFound for others'."""
+        """Return the caller's own chat, maybe some changes old; raises NotFound or Forbidden for others'."""
         chat = self._known.get(chat_id) or await self.load(chat_id)
         if (chat.owner.kind, chat.owner.id) != (caller.kind, caller.id):
-            raise NotFound("There is no such chat, or it is not yours.")
+            raise not_yours(caller, "chat", org=chat.org)
         return chat
 
     async def load(self, chat_id: Id) -> Chat:
@@ -88,14 +88,18 @@ class Conversation:
     ) -> AttemptMessageReply:
         """Store a learner's message and start the answer; durable when it returns."""
         user_id, reply_id = new_id("message"), new_id("reply")
-        for _ in range(3):
-            if (done := _said(chat, user_id, reply_id)) is not None:
-                return done
+        for fresh in (False, True, True):
+            if fresh:  # what was at hand may have been old
+                chat = await self.load(chat.id)
+            if any(m.id == user_id for m in chat.messages):
+                return AttemptMessageReply(message_id=user_id, assistant_message_id=reply_id)
+            if (refusal := why_not(chat, msg)) is not None:
+                if fresh:
+                    raise refusal
+                continue
             turn = self._turn(chat, msg, user_id=user_id, reply_id=reply_id)
             if await self._commit_turn(chat, *turn):
                 return AttemptMessageReply(message_id=user_id, assistant_message_id=reply_id)
-            chat = await self.load(chat.id)
-            check_may_speak(chat, msg, user_id=user_id)
         raise Conflict("The chat changed at the same time; try again.", retryable=True)
 
     async def stop(self, chat_id: Id, *, end: ReplyEnd = "stopped") -> bool:
@@ -176,7 +180,6 @@ class Conversation:
     def _turn(
         self, chat: Chat, msg: AttemptMessage, *, user_id: Id, reply_id: Id
     ) -> tuple[Message, RunningReply]:
-        check_may_speak(chat, msg, user_id=user_id)
         now = utc_now()
         user = Message(
             id=user_id,
@@ -282,28 +285,21 @@ def reply_started(chat_id: Id, running: RunningReply) -> Pending:
     return pending(room_of(chat_id), event, f"{running.message_id}:start")
 
 
-def check_may_speak(chat: Chat, msg: AttemptMessage, *, user_id: Id) -> None:
-    """Raise what stands in the way of a message."""
-    if any(m.id == user_id for m in chat.messages):
-        return
+def why_not(chat: Chat, msg: AttemptMessage) -> GreenroomError | None:
+    """Return what stands in the way of a message."""
     if msg.attempt_id != chat.attempt_id:
-        raise NotFound("attempt_id: the chat does not belong to this attempt.")
+        return NotFound("attempt_id: the chat does not belong to this attempt.")
     if chat.status != "open":
-        raise Conflict("The chat is closed.")
+        return Conflict("The chat is closed.")
     if not chat.template.text_enabled:
-        raise Conflict("This chat takes no text messages.")
+        return Conflict("This chat takes no text messages.")
     if chat.reply is not None:
-        raise Conflict("A reply is running; wait for it or stop it first.", retryable=True)
+        return Conflict("A reply is running; wait for it or stop it first.", retryable=True)
     if chat.size > MAX_CHAT_BYTES:
-        raise TooLarge("The conversation has become too large; end this chat and start another.")
+        return TooLarge("The conversation has become too large; end this chat and start another.")
     parent = msg.parent_message_id
     if parent is not None and all(m.id != parent for m in chat.messages):
-        raise NotFound("parent_message_id: there is no such message in this chat.")
-
-
-def _said(chat: Chat, user_id: Id, reply_id: Id) -> AttemptMessageReply | None:
-    if any(m.id == user_id for m in chat.messages):
-        return AttemptMessageReply(message_id=user_id, assistant_message_id=reply_id)
+        return NotFound("parent_message_id: there is no such message in this chat.")
     return None
 
 

@@ -115,9 +115,8 @@ class Reply:
             "messages": kept,
             "reply": None,
             "tip": message.id if message else self._chat.tip,
+            "work": [work] if work is not None else [],  # what is new: all else runs already, or is done
         }
-        if work is not None:
-            update["work"] = [*self._chat.work, work]
         self._settled(self, self._chat.model_copy(update=update), outbox)
 
     async def _speak(self) -> None:
