@@ -1,6 +1,7 @@
 """Processes that benchmarks measure: MongoDB, the scripted model and a server, each on its own."""
 
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+import structlog
 import uvloop
 from aiohttp import web
 from pydantic import SecretStr
@@ -142,6 +144,7 @@ async def _spawn(module: str, *arguments: str) -> tuple[Process, str]:
 
 
 async def _serve(mongod_url: str, model_url: str) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     settings = Settings(
         mongodb_url=SecretStr(mongod_url),
         mongodb_database=f"bench-{new()[:8]}",
