@@ -6,7 +6,7 @@ import socket as stdsocket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import orjson
 from aiohttp import web
@@ -163,7 +163,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             return ws, None
         if (raw := wire.get_extra_info("socket")) is not None:
             raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_SNDBUF, SEND_BUFFER)
-        return ws, cast(asyncio.Transport, wire)  # uvloop's are no subclasses
+        return ws, wire
 
     async def _poll(self, request: web.Request, socket: EngineSocket) -> web.StreamResponse:
         ready = asyncio.Event()

@@ -4,9 +4,9 @@ Both libraries carry no types, so their classes are imported here once. `PRIVATE
 documented interface; tests/transports/socketio/test_library.py fails when a version changes one of them.
 """
 
-from engineio import AsyncServer as EngineBase  # type: ignore[import-untyped]
-from engineio.async_socket import AsyncSocket as SocketBase  # type: ignore[import-untyped]
-from socketio import AsyncServer as SocketIOBase  # type: ignore[import-untyped]
+from engineio import AsyncServer as EngineBase
+from engineio.async_socket import AsyncSocket as SocketBase
+from socketio import AsyncServer as SocketIOBase
 
 __all__ = ["PRIVATE", "EngineBase", "SocketBase", "SocketIOBase"]
 

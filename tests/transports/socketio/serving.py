@@ -86,7 +86,9 @@ class Serving:
         self, sid: str | None = None, *, connect: str | None = None, **options: Any
     ) -> aiohttp.ClientWebSocketResponse:
         """Open a WebSocket: of a new session the opening packet is read, and `connect` joins a namespace."""
-        ws = await self.http.ws_connect(self.path("websocket", sid=sid), **options)
+        ws: aiohttp.ClientWebSocketResponse = await self.http.ws_connect(
+            self.path("websocket", sid=sid), **options
+        )
         self.sockets.append(ws)
         if sid is None:
             assert (await text(ws)).startswith("0")

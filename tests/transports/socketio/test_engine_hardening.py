@@ -3,15 +3,16 @@
 import asyncio
 import gzip
 import socket as stdsocket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import uvloop
 
 from server.transports.socketio.frames import Packet
 from server.transports.socketio.outbox import HIGH_WATER, SLOW
 from tests.transports.socketio.serving import PROFILE, Echo, Serving, closed, serving, text
-from tests.transports.socketio.test_engine_protocol import polled
+from tests.transports.socketio.test_engine_protocol import polled, upgraded
 
 
 async def test_a_burst_of_forty_packets_in_one_post_is_handled(patient: Serving) -> None:
@@ -32,9 +33,9 @@ async def test_more_than_the_queue_holds_is_answered_not_dropped(patient: Servin
     assert patient.app.overflown == 36
 
 
-async def segments(body: bytes, size: int) -> Iterator[bytes]:  # type: ignore[misc]
+async def segments(body: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(body), size):
-        yield body[start : start + size]  # type: ignore[misc]
+        yield body[start : start + size]
         await asyncio.sleep(0)
 
 
@@ -93,8 +94,8 @@ async def test_two_posts_at_once_close(patient: Serving) -> None:
     sid = await patient.open_polling()
     hold = asyncio.Event()
 
-    async def slow() -> Iterator[bytes]:  # type: ignore[misc]
-        yield b"40"  # type: ignore[misc]
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"40"
         await hold.wait()
 
     first = asyncio.create_task(patient.http.post(patient.path(sid=sid), data=slow()))
@@ -190,11 +191,18 @@ async def test_an_unknown_session_or_version_on_the_way(patient: Serving) -> Non
         assert response.status == 400
 
 
+def wire_of(ws: aiohttp.ClientWebSocketResponse) -> asyncio.Transport:
+    """Return the client's end of a WebSocket."""
+    connection = ws._response.connection
+    assert connection is not None
+    assert connection.transport is not None
+    return connection.transport
+
+
 async def test_a_slow_consumer_is_cut_and_the_others_are_not(patient: Serving) -> None:
     slow = await patient.open_websocket(connect="40")
     good = await patient.open_websocket(connect="40")
-    transport = slow.get_extra_info("transport") or slow._response.connection.transport  # type: ignore[union-attr]
-    transport.pause_reading()
+    wire_of(slow).pause_reading()
     victim = patient.app.clients[0].peer.socket
     while victim.outbox.size <= 8 * HIGH_WATER:  # past what the kernels swallow
         victim.outbox.send(Packet(b"4" + bytes(16 * 1024)))
@@ -266,9 +274,9 @@ def test_wildcards_are_no_origins(origin: str) -> None:
 
 async def test_a_dropped_tcp_connection_is_noticed_at_once(patient: Serving) -> None:
     ws = await patient.open_websocket(connect="40")
-    ws._response.connection.transport.abort()  # type: ignore[union-attr]
+    wire_of(ws).abort()
     await patient.gone()
-    assert patient.app.gone == patient.app.clients
+    assert set(patient.app.gone) == set(patient.app.clients)
 
 
 async def test_everything_is_forgotten_after_many_ends(server: Serving) -> None:
@@ -305,6 +313,21 @@ async def test_a_server_that_stops_releases_everybody(patient: Serving) -> None:
     assert patient.server.peers == {}
     async with patient.http.get(patient.path()) as response:
         assert response.status == 503
+
+
+def test_uvloop_serves_as_well() -> None:
+    async def scenario() -> None:
+        async with serving() as server:
+            await test_a_dropped_tcp_connection_is_noticed_at_once(server)
+            ws = await server.open_websocket(connect="40")
+            await ws.send_str("42{}")
+            await closed(ws)
+            _, moved = await upgraded(server)
+            assert await text(moved) == '42["auth",{}]'
+            await moved.close()
+            await server.gone()
+
+    uvloop.run(scenario())
 
 
 async def test_a_handler_that_breaks_closes_its_client_and_leaks_nothing() -> None:
