@@ -33,6 +33,10 @@ class Recorder:
         """Return the names of all events, or of those of a room."""
         return [n for n, d in self.seen if room is None or d.get("room") == room]
 
+    def seen_last(self, name: str) -> dict[str, Any]:
+        """Return the payload of the newest event of a name."""
+        return self.named(name)[-1]
+
     async def until(self, name: str, *, count: int = 1, **match: Any) -> dict[str, Any]:
         """Wait for the count-th event of a name whose fields match, and return its payload."""
         async with asyncio.timeout(PATIENCE):
@@ -118,6 +122,13 @@ class Http(Recorder):
         before = len(self.named("connection_confirmed"))
         self._reader = asyncio.create_task(self._read())
         await self.until("connection_confirmed", count=before + 1)
+
+    async def ended(self) -> None:
+        """Wait until the server, or what is between, has cut the stream."""
+        if self._reader is not None:
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(self._reader, return_exceptions=True)
+            self._reader = None
 
     async def drop(self) -> None:
         """Cut the stream."""

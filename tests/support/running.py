@@ -16,6 +16,7 @@ from server.engine.ids import new
 from server.engine.packs import content_id, read_pack
 from server.llm.scripted import ScriptedModel
 from server.settings import Settings
+from server.store import Store
 from server.transports import keys
 
 PACK = Path(__file__).parent.parent / "data" / "packs" / "lesson.yaml"
@@ -78,8 +79,13 @@ def settings_for(mongod_url: str, model_url: str, **changes: Any) -> Settings:
 
 async def load_pack(app: web.Application) -> None:
     """Store the tests' content."""
+    await load_content(app[keys.STORE])
+
+
+async def load_content(store: Store) -> None:
+    """Store the tests' content without an application."""
     pack = read_pack(PACK.read_text(), file=str(PACK))
-    await app[keys.STORE].content.put(pack.contents, org="default")
+    await store.content.put(pack.contents, org="default")
 
 
 @asynccontextmanager
@@ -94,5 +100,3 @@ async def running(settings: Settings, *, guests: bool = True) -> AsyncIterator[t
         yield f"http://127.0.0.1:{runner.addresses[0][1]}", app
     finally:
         await runner.cleanup()
-
-
