@@ -3,11 +3,20 @@
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
-from pymongo import UpdateOne
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.errors import DuplicateKeyError
 
 from schemas.content import CONTENT_MODELS, AnyContent, ContentKind, StoredContent
 from server.store.guard import guard
 from server.store.pages import Page, page_filter, to_page
+
+# The fields of bodies that hold ids of a kind.
+_REFERRING: dict[ContentKind, tuple[str, ...]] = {
+    "persona": ("persona_id",),
+    "rubric": ("rubric_id", "scenarios.rubric_id"),
+    "document": ("document_ids",),
+    "scenario": ("scenarios.scenario_id",),
+}
 
 
 class ContentStore:
@@ -24,6 +33,27 @@ class ContentStore:
         with guard():
             result = await self._content.bulk_write(writes, ordered=True)
         return int(result.upserted_count + result.modified_count)
+
+    async def write(
+        self, kind: ContentKind, content: AnyContent, *, org: str, version: int | None = None
+    ) -> StoredContent | None:
+        """Insert or replace one document and return it; with a version, only replace what has it.
+
+        None when the document does not have that version, or its id belongs to another kind or organisation.
+        """
+        query: dict[str, Any] = {"_id": content.id, "org": org, "kind": kind}
+        if version is not None:
+            query["version"] = version
+        for upsert in (version is None, False):  # again when somebody else inserted it at the same time
+            with guard():
+                try:
+                    row = await self._content.find_one_and_update(
+                        query, _changes(content), upsert=upsert, return_document=ReturnDocument.AFTER
+                    )
+                except DuplicateKeyError:
+                    continue
+            return _read(row) if row else None
+        return None
 
     async def get(self, kind: ContentKind, key: str, *, org: str) -> StoredContent | None:
         """Return a document, None when there is none."""
@@ -53,7 +83,7 @@ class ContentStore:
             result = await self._content.delete_one({"_id": key, "kind": kind, "org": org})
         return result.deleted_count == 1
 
-    async def list(
+    async def page(
         self, kind: ContentKind, *, org: str, limit: int, cursor: str | None, assigned: str | None = None
     ) -> Page[dict[str, Any]]:
         """Return a page of rows, newest first; `assigned` limits homes to those of a profile."""
@@ -65,6 +95,16 @@ class ContentStore:
             rows = await found.sort([("created_at", -1), ("_id", -1)]).limit(limit + 1).to_list(limit + 1)
         return to_page(rows, limit)
 
+    async def naming(self, kind: ContentKind, key: str, *, org: str) -> list[StoredContent]:
+        """Return up to five documents that refer to one, by whatever field refers to its kind."""
+        fields = _REFERRING.get(kind, ())
+        if not fields:
+            return []
+        query = {"org": org, "$or": [{f"body.{field}": key} for field in fields]}
+        with guard():
+            rows = await self._content.find(query).sort([("created_at", 1), ("_id", 1)]).to_list(5)
+        return [_read(row) for row in rows]
+
     async def find_by_name(self, kind: ContentKind, name: str, *, org: str) -> StoredContent | None:
         """Return the oldest document of that name, upper and lower case alike."""
         with guard():
@@ -74,24 +114,24 @@ class ContentStore:
 
 
 def _upsert(kind: ContentKind, content: AnyContent, org: str) -> UpdateOne:
+    return UpdateOne({"_id": content.id, "org": org, "kind": kind}, _changes(content), upsert=True)
+
+
+def _changes(content: AnyContent) -> list[dict[str, Any]]:
     """Replace the body, keep created_at, and leave an equal document untouched."""
     body = content.model_dump(exclude_none=True)
     changed = {"$ne": ["$body", {"$literal": body}]}
-    return UpdateOne(
-        {"_id": content.id, "org": org, "kind": kind},
-        [
-            {
-                "$set": {
-                    "name": {"$literal": content.name},
-                    "created_at": {"$ifNull": ["$created_at", "$$NOW"]},
-                    "updated_at": {"$cond": [changed, "$$NOW", "$updated_at"]},
-                    "version": {"$cond": [changed, {"$add": [{"$ifNull": ["$version", 0]}, 1]}, "$version"]},
-                    "body": {"$literal": body},
-                }
+    return [
+        {
+            "$set": {
+                "name": {"$literal": content.name},
+                "created_at": {"$ifNull": ["$created_at", "$$NOW"]},
+                "updated_at": {"$cond": [changed, "$$NOW", "$updated_at"]},
+                "version": {"$cond": [changed, {"$add": [{"$ifNull": ["$version", 0]}, 1]}, "$version"]},
+                "body": {"$literal": body},
             }
-        ],
-        upsert=True,
-    )
+        }
+    ]
 
 
 def _read(row: dict[str, Any]) -> StoredContent:

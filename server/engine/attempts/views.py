@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.attempt import Attempt, Chat
 from schemas.content import Question, Scenario
-from schemas.envelope import Id, iso, utc_now
+from schemas.envelope import iso, utc_now
 from server.store import Store
 
 
@@ -82,25 +82,42 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
     return shown
 
 
-def chat_row(chat: Chat, *, place: tuple[str, str, int]) -> dict[str, Any]:
-    """Return a chat's own document as it is read back, with (room, epoch, offset) of the same moment."""
-    room, epoch, offset = place
+def chat_row(
+    snapshot: dict[str, Any], document: dict[str, Any], *, place: tuple[str, str, int]
+) -> dict[str, Any]:
+    """Return a chat as it is read back, with the (room, epoch, offset) of the same moment.
+
+    All that entries tell is taken from the snapshot at that offset. The stored document, which is to be read
+    after it, adds only what no entry tells: the owner, and that the chat is closed.
+    """
+    chat = snapshot["chat"]
+    closed_at = document.get("closed_at")
     return {
-        **chat_view(chat),
-        "id": chat.id,
-        "status": chat.status,
-        "ended": chat.ended,
-        "closed_at": iso(chat.closed_at) if chat.closed_at else None,
-        "timer": timer_view(chat),
-        "responses": [r.model_dump(mode="json") for r in chat.responses],
-        "hints": chat.hints,
-        "grades": [grade_row(g.grade_id, g.score, g.percentage, passed=g.passed) for g in chat.grades],
-        "room": room,
-        "epoch": epoch,
-        "offset": offset,
+        "id": chat["chat_id"],
+        **chat,
+        "owner": document["owner"],
+        "status": document["status"],
+        "closed_at": iso(closed_at) if closed_at else None,
+        "ended": snapshot["ended"],
+        "timer": snapshot["timer"],
+        "responses": [{"question_id": q, **answer} for q, answer in snapshot["responses"].items()],
+        "hints": snapshot["hints"],
+        "grades": [grade_row(grade) for grade in snapshot["grades"]],
+        "room": place[0],
+        "epoch": place[1],
+        "offset": place[2],
     }
 
 
-def grade_row(grade_id: Id, score: float, percentage: float, *, passed: bool) -> dict[str, Any]:
-    """Return the short form of a grade."""
-    return {"grade_id": grade_id, "score": score, "percentage": percentage, "passed": passed}
+def chat_whole(row: dict[str, Any], snapshot: dict[str, Any]) -> dict[str, Any]:
+    """Return a chat's row with its messages; `more_url` leads to those that a snapshot has no room for."""
+    whole = {**row, "messages": snapshot["messages"], "running": snapshot.get("running")}
+    if snapshot.get("more"):
+        whole["more_url"] = f"/api/v1/messages?chat_id={row['id']}"
+    return whole
+
+
+def grade_row(grade: dict[str, Any]) -> dict[str, Any]:
+    """Return the short form of a grade, whole or folded; scores are missing until it is done."""
+    names = ("grade_id", "state", "score", "total_points", "percentage", "passed")
+    return {name: grade[name] for name in names if name in grade}

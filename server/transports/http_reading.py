@@ -1,0 +1,100 @@
+"""Attempts, chats, messages, grades and rooms over HTTP, to be read back (socket-v5 §10)."""
+
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from server.engine.attempts.reading import PartKind, Reading
+from server.engine.attempts.reading_rooms import ReadingRooms
+from server.rooms.entry import Entry
+from server.store.pages import Page
+from server.transports import keys
+from server.transports.http_errors import identify, json_response
+from server.transports.http_query import flag_of, id_of, limit_of, number_of, wanted_of
+
+PARTS: dict[str, PartKind] = {"messages": "message", "grades": "grade"}
+
+
+def attach(app: web.Application) -> None:
+    """Add the addresses of what is read back."""
+    store, hub = app[keys.STORE], app[keys.HUB]
+    reading = HttpReading(Reading(store, hub), ReadingRooms(store, hub, app[keys.ACCESS]))
+    parts = f"/api/v1/{{part:{'|'.join(PARTS)}}}"
+    app.router.add_get("/api/v1/attempts", reading.attempts)
+    app.router.add_get("/api/v1/attempts/{id}", reading.attempt)
+    app.router.add_get("/api/v1/chats", reading.chats)
+    app.router.add_get("/api/v1/chats/{id}", reading.chat)
+    app.router.add_get(parts, reading.parts)
+    app.router.add_get(parts + "/{id}", reading.part)
+    app.router.add_get("/api/v1/rooms", reading.rooms)
+    app.router.add_get("/api/v1/rooms/{room}", reading.room)
+    app.router.add_get("/api/v1/rooms/{room}/entries", reading.entries)
+
+
+class HttpReading:
+    """Handlers of everything that people did."""
+
+    def __init__(self, reading: Reading, rooms: ReadingRooms) -> None:
+        self._reading = reading
+        self._rooms = rooms
+
+    async def attempts(self, request: web.Request) -> web.Response:
+        """Answer a page of attempts."""
+        return _page(await self._reading.attempts(await identify(request), wanted_of(request)))
+
+    async def attempt(self, request: web.Request) -> web.Response:
+        """Answer an attempt."""
+        return json_response(await self._reading.attempt(await identify(request), id_of(request)))
+
+    async def chats(self, request: web.Request) -> web.Response:
+        """Answer a page of chats."""
+        return _page(await self._reading.chats(await identify(request), wanted_of(request)))
+
+    async def chat(self, request: web.Request) -> web.Response:
+        """Answer a chat with its messages."""
+        return json_response(await self._reading.chat(await identify(request), id_of(request)))
+
+    async def parts(self, request: web.Request) -> web.Response:
+        """Answer a page of messages or grades."""
+        kind = PARTS[request.match_info["part"]]
+        return _page(await self._reading.parts(await identify(request), kind, wanted_of(request)))
+
+    async def part(self, request: web.Request) -> web.Response:
+        """Answer a message or a grade."""
+        kind = PARTS[request.match_info["part"]]
+        return json_response(await self._reading.part(await identify(request), kind, id_of(request)))
+
+    async def rooms(self, request: web.Request) -> web.Response:
+        """Answer a page of the rooms that one may follow."""
+        caller = await identify(request)
+        return _page(await self._rooms.page(caller, wanted_of(request), live=flag_of(request, "live")))
+
+    async def room(self, request: web.Request) -> web.Response:
+        """Answer a room's offset with its snapshot."""
+        place = asdict(await self._rooms.get(await identify(request), request.match_info["room"]))
+        return json_response({name: place[name] for name in ("room", "epoch", "offset", "snapshot")})
+
+    async def entries(self, request: web.Request) -> web.Response:
+        """Answer entries of a room, oldest first; `next_cursor` is the number to go on after."""
+        caller = await identify(request)
+        name = "cursor" if request.query.get("cursor") else "after"
+        found = await self._rooms.entries(
+            caller, request.match_info["room"], after=number_of(request, name), limit=limit_of(request)
+        )
+        following = None if found.next_after is None else str(found.next_after)
+        items = [_entry(e) for e in found.items]
+        return json_response(
+            {"items": items, "next_cursor": following, "epoch": found.epoch, "offset": found.offset}
+        )
+
+
+def _page(page: Page[dict[str, Any]]) -> web.Response:
+    return json_response({"items": page.items, "next_cursor": page.next_cursor})
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    """Return an entry with its payload exactly as sockets get it."""
+    data = orjson.loads(entry.data)
+    return {"room": entry.room, "offset": entry.n, "at": entry.at, "name": entry.name, "data": data}
