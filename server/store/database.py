@@ -107,15 +107,16 @@ class Store:
 
 
 def connect(url: str, database: str) -> Store:
-    """Return a store; nothing is sent before its first use."""
-    client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
-        url,
-        tz_aware=True,
-        serverSelectionTimeoutMS=3000,
-        connectTimeoutMS=3000,
-        socketTimeoutMS=15000,
-        maxPoolSize=32,
-        retryWrites=True,
-        appname="greenroom",
-    )
-    return Store(client, database)
+    """Return a store; nothing is sent before its first use. Raises Unavailable for no address at all."""
+    with guard():
+        client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
+            url,
+            tz_aware=True,
+            serverSelectionTimeoutMS=3000,
+            connectTimeoutMS=3000,
+            socketTimeoutMS=15000,
+            maxPoolSize=32,
+            retryWrites=True,
+            appname="greenroom",
+        )
+        return Store(client, database)

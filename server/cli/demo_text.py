@@ -1,0 +1,80 @@
+"""What the demo prints: where it runs, with which parts, and how to talk to it."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from schemas.envelope import Id
+from server.cli.address import hosts_of
+from server.cli.parts import has_endpoint
+from server.cli.serve import Serving
+from server.cli.tokens import make_token
+from server.settings import Settings, read_settings
+
+
+def describe(
+    server: Serving, *, asked: Settings, practice: tuple[Id, str] | None, news: Sequence[str]
+) -> list[str]:
+    """Return the lines; `asked` are the settings before the embedded parts were added."""
+    lines = [
+        "",
+        f"Greenroom runs at {server.url} (Ctrl-C stops it)",
+        f"  data      {asked.data_dir}",
+        f"  database  {_database(asked)}",
+        f"  model     {_model(asked, server.settings)}",
+        *(f"  content   {sentence}" for sentence in news or ["none"]),
+        "",
+    ]
+    if asked.jwks_url:
+        return [*lines, f"Tokens come from {asked.jwks_url}.", ""]
+    learner, author = (make_token(asked, role) for role in ("learner", "author"))
+    lines += ["Tokens, good for 30 days", f"  learner   {learner}", f"  author    {author}", ""]
+    lines += ["Talk to it", f"  in a terminal:    {_command('chat', asked, url=server.url)}"]
+    if practice:
+        lines += _calls(server.url, asked, practice)
+    return [*lines, ""]
+
+
+def _calls(url: str, asked: Settings, practice: tuple[Id, str]) -> list[str]:
+    key, name = practice
+    headers = "-H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json'"
+    body = f'{{"practice_id": "{key}"}}'
+    return [
+        f"  with curl, practising “{name}”:",
+        f"    export TOKEN=$({_command('token', asked, role='learner')})",
+        f"    curl -s {headers} -d '{body}' {url}/socket/v5/client/attempt/start",
+        "  in JavaScript (npm install socket.io-client):",
+        "    import { io } from 'socket.io-client'",
+        f"    const socket = io('{url}', {{ auth: {{ token: process.env.TOKEN }} }})",
+        "    socket.onAny((event, data) => console.log(event, data))",
+        f"    console.log(await socket.emitWithAck('attempt_start', {{ practice_id: '{key}' }}))",
+    ]
+
+
+def _command(name: str, asked: Settings, **options: str) -> str:
+    """Return a command line that works in the directory in which the demo was started."""
+    here = Path(sys.executable).absolute()
+    python = str(here.relative_to(Path.cwd())) if here.is_relative_to(Path.cwd()) else str(here)
+    words = [python, "-m", "server", name]
+    for option, value in options.items():
+        words += [f"--{option}", value]
+    if asked.data_dir != read_settings()[0].data_dir.expanduser().absolute():
+        words += ["--data-dir", str(asked.data_dir)]
+    return shlex.join(words)
+
+
+def _database(asked: Settings) -> str:
+    if asked.mongodb_url:
+        return hosts_of(asked.mongodb_url.get_secret_value())
+    return "MongoDB, embedded; MONGODB_URL names another"
+
+
+def _model(asked: Settings, effective: Settings) -> str:
+    if has_endpoint(asked):
+        host = hosts_of(asked.openai_base_url) if asked.openai_base_url else "api.openai.com"
+        return f"{asked.openai_model or 'gpt-4o-mini'} at {host}"
+    return (
+        f"{effective.openai_model}, embedded: it chats, but it is no judge, and its grades say so; "
+        "OPENAI_API_KEY or OPENAI_BASE_URL names another"
+    )

@@ -1,0 +1,111 @@
+"""The database and the model that a command works with: those that are configured, else the embedded ones."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+
+from pydantic import SecretStr
+from rich.console import Console
+
+from server import logs
+from server.cli.address import hosts_of
+from server.cli.failure import Failure
+from server.cli.options import attended
+from server.embedded.model import MODEL, embedded_model
+from server.embedded.mongod import embedded_mongod
+from server.errors import Unavailable
+from server.settings import Settings
+from server.store import Store, connect
+
+AUTHENTICATION_FAILED = 18
+
+
+@asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[Settings]:
+    """Yield settings with the address of a database that answers; raises Failure or EmbeddedError.
+
+    Without MONGODB_URL it is the data directory's own: attached to when it runs, else started until the end.
+    """
+    if settings.mongodb_url:
+        await reach(settings)
+        yield settings
+        return
+    with ExitStack() as shown:
+        shown.enter_context(waiting("starting MongoDB"))
+        async with embedded_mongod(settings.data_dir) as url:
+            shown.close()
+            yield settings.model_copy(update={"mongodb_url": SecretStr(url)})
+
+
+@asynccontextmanager
+async def model(settings: Settings) -> AsyncIterator[Settings]:
+    """Yield settings with a model endpoint: the configured one, else the embedded. Raises EmbeddedError."""
+    if has_endpoint(settings):
+        yield settings
+        return
+    with ExitStack() as shown:
+        shown.enter_context(waiting("loading the small model"))
+        async with embedded_model() as url:
+            shown.close()
+            # whatever names are configured: this is the model that answers, and no judge
+            yield settings.model_copy(
+                update={"openai_base_url": url, "openai_model": MODEL, "judge_model": None}
+            )
+
+
+@asynccontextmanager
+async def opened_store(settings: Settings) -> AsyncIterator[Store]:
+    """Yield the database's store, for commands that need nothing else."""
+    async with database(settings) as found:
+        store = _connect(found)
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def has_endpoint(settings: Settings) -> bool:
+    """Tell whether a model endpoint is configured."""
+    return bool(settings.openai_api_key or settings.openai_base_url)
+
+
+async def reach(settings: Settings) -> None:
+    """Return when the configured database answers; raises Failure naming its address."""
+    store = _connect(settings)
+    try:
+        with logs.quiet(settings.log_level):
+            await store.ping()
+    except Unavailable as error:
+        code = getattr(error.__cause__, "code", None)
+        what = (
+            "refuses the user or password"
+            if code == AUTHENTICATION_FAILED
+            else "does not answer or has no primary"
+        )
+        raise Failure(f"the database at {hosts_of(_url(settings))} {what}; check MONGODB_URL") from error
+    finally:
+        store.close()
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Show that something takes a moment, in a terminal."""
+    if not attended():
+        yield
+        return
+    with Console(stderr=True).status(f"{text} …"):
+        yield
+
+
+def _url(settings: Settings) -> str:
+    return settings.mongodb_url.get_secret_value() if settings.mongodb_url else ""
+
+
+def _connect(settings: Settings) -> Store:
+    with logs.quiet(settings.log_level):
+        try:
+            return connect(_url(settings), settings.mongodb_database)
+        except Unavailable as error:
+            raise Failure(
+                "MONGODB_URL is not an address such as mongodb://host:27017/?replicaSet=name, "
+                "or GREENROOM_MONGODB_DATABASE not a name; user and password must be percent-encoded"
+            ) from error

@@ -1,0 +1,56 @@
+"""Runs a command's coroutine: signals and exit codes."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import typer
+
+INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
+SAME = 0.5  # seconds; wrappers pass on a Ctrl-C that the terminal has sent already
+
+
+def run(main: Coroutine[Any, Any, int | None], *, when_stopped: int = INTERRUPTED) -> None:
+    """Run a command to its end and exit with its code, or with `when_stopped` after Ctrl-C or SIGTERM.
+
+    A signal cancels the coroutine, whose cleanup then takes the time it needs; a second Ctrl-C cancels the
+    cleanup too. Raises what the coroutine raises.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code = runner.run(_until_signal(main, when_stopped))
+    raise typer.Exit(code)
+
+
+async def _until_signal(main: Coroutine[Any, Any, int | None], when_stopped: int) -> int:
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(main)
+    stops: list[float] = []  # when it was told to stop
+
+    def stop(number: signal.Signals) -> None:
+        again = bool(stops)
+        if again and (number is not signal.SIGINT or loop.time() - stops[-1] < SAME):
+            return
+        if again:
+            print("greenroom: stopping at once", file=sys.stderr)
+        stops.append(loop.time())
+        task.cancel()
+
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop, number)
+    try:
+        return await task or 0
+    except asyncio.CancelledError:
+        return INTERRUPTED if len(stops) > 1 else when_stopped
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop's loop, which is faster, where it exists."""
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
