@@ -1,14 +1,14 @@
 """The cursor string: one opaque string holds the place in every room of a session (core §6). No I/O.
 
-`<n>.<alias>[;<alias>@<n>…]~<tag>`: first the room of this event, then every other room of the session; an alias is the
-room's index in the session's list, the tag ties the string to its session.
+`<n>.<alias>[;<alias>@<n>…]~<tag>`: first the room of this event, then every other room of the session; an
+alias is the room's index in the session's list, the tag ties the string to its session.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
-_STRING = re.compile(r"(\d{1,16})\.(\d{1,4})((?:;\d{1,4}@\d{1,16})*)~([0-9a-z]{4})")
+_STRING = re.compile(r"(\d{1,16})\.(\d{1,4})((?:;\d{1,4}@\d{1,16})*)~([0-9a-z]{4})", re.ASCII)
 
 
 def tag(session_id: str) -> str:
@@ -29,6 +29,7 @@ def parse(string: str, rooms: Sequence[str], *, session_tag: str) -> dict[str, i
         return None
     pairs = [(match[2], match[1])]
     pairs += [(a, n) for a, n in (p.split("@") for p in match[3].split(";")[1:])]
-    if any(int(alias) >= len(rooms) for alias, _ in pairs):
+    aliases = {int(alias) for alias, _ in pairs}
+    if len(aliases) < len(pairs) or max(aliases) >= len(rooms):
         return None
     return {rooms[int(alias)]: int(n) for alias, n in pairs}

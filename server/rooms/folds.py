@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 State = dict[str, Any]
 Data = dict[str, Any]
 MAX_MESSAGES = 200
@@ -13,11 +15,15 @@ MAX_ATTEMPTS = 50
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A fold: its start, one step (changes the state in place), and how the state is shown."""
+    """A fold: its start, one step (changes the state in place), and how a state of one's own is rendered."""
 
     initial: Callable[[], State]
     step: Callable[[State, str, Data], None]
     render: Callable[[State], State]
+
+    def show(self, state: State) -> State:
+        """Return what clients see of a state; shares nothing with it."""
+        return self.render(orjson.loads(orjson.dumps(state)))
 
 
 def family(room: str) -> str:
@@ -136,7 +142,7 @@ def _grading(state: State, data: Data) -> None:
 
 def _content(state: State, data: Data) -> None:
     grade = state["grades"].setdefault(data["grade_id"], _grade(data["grade_id"]))
-    grade[data["resource_type"]].append(data["entry"])
+    grade.setdefault(data["resource_type"], []).append(data["entry"])
 
 
 def _graded(state: State, data: Data) -> None:
@@ -182,6 +188,8 @@ def _chat_render(state: State) -> State:
     }
     if len(state["messages"]) > MAX_MESSAGES:
         shown["more"] = True
+    if state["typing"]:
+        shown["typing"] = state["typing"]
     if running:
         shown["running"] = {
             "message_id": running["message_id"],

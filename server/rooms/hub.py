@@ -1,4 +1,4 @@
-"""The rooms of this process: loading, catching up, pumping followers that are behind, snapshots (core §2, §3, §5, §9)."""
+"""The rooms of this process: loading, catching up, pumping who is behind, snapshots (core §2, §3, §5, §9)."""
 
 import asyncio
 import time
@@ -6,7 +6,9 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from server.errors import Unavailable
+import structlog
+
+from server.errors import TooLarge, Unavailable
 from server.rooms.bell import Bell
 from server.rooms.entry import Entry
 from server.rooms.follower import LOW_WATER, PAGE_BYTES, PAGE_ENTRIES, Follower
@@ -16,6 +18,7 @@ from server.rooms.room import Room
 from server.rooms.snapshot import Snapshots
 from server.store.entries import EntryStore, Row
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 UNLOAD_SECONDS = 60.0
 CHECK_SECONDS = 30.0
@@ -48,6 +51,7 @@ class Hub:
         self._loads: dict[str, asyncio.Task[Room]] = {}
         self._pumps: dict[Follower, asyncio.Event] = {}
         self._reads: dict[tuple[str, int], asyncio.Task[list[Entry]]] = {}
+        self._catching: dict[Room, bool] = {}  # rooms being read up, and whether more was heard meanwhile
         self._tasks: set[asyncio.Task[Any]] = set()
         self.log = Log(entries, process=process, bell=bell, release=self.release, heard=self.heard)
         process.on_epoch(self._start_over)
@@ -82,7 +86,7 @@ class Hub:
         if (room := self._rooms.get(name)) is not None:
             self.deliveries += room.offer(entries) * len(room.live)
             if room.waiting:
-                self._own(self._catch_up(room))
+                self._pull(room)
         elif name in self._loading:
             self._loading[name] += entries
 
@@ -91,7 +95,7 @@ class Hub:
         self.log.saw(name, n)
         room = self._rooms.get(name)
         if room is not None and room.head < n:
-            self._own(self._catch_up(room))
+            self._pull(room)
 
     def wake(self, follower: Follower) -> None:
         """Serve a follower that has fallen behind; at most one task each."""
@@ -109,8 +113,7 @@ class Hub:
         for name in list(follower.cursors):
             if (room := self._rooms.get(name)) is not None:
                 follower.leave(room)
-        follower.behind.clear()
-        follower.cursors.clear()
+        follower.close()
         self.drained(follower)
 
     async def place(self, name: str, *, after: int | None, epoch: str | None) -> Place:
@@ -129,13 +132,28 @@ class Hub:
         """Check the rooms' positions and unload the unused ones until cancelled."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
-            busy = {name for follower in self._pumps for name in follower.behind}
-            for name, room in list(self._rooms.items()):
-                if room.live or name in busy:
-                    self._used[name] = time.monotonic()
-                    self._own(self._catch_up(room))
-                elif time.monotonic() - self._used[name] > UNLOAD_SECONDS:
-                    await self._unload(room)
+            self.check()
+            for room in self._unused():
+                await self.unload(room)
+
+    def check(self) -> None:
+        """Read up every followed room: what other processes wrote may not have been heard."""
+        behind = self._behind()
+        for name, room in self._rooms.items():
+            if room.live or name in behind:
+                self._used[name] = time.monotonic()
+                self._pull(room)
+
+    async def unload(self, room: Room) -> None:
+        """Forget a room unless somebody came back to it meanwhile."""
+        used = self._used.get(room.name)
+        try:
+            await self._snapshots.put_away(room)
+        except (Unavailable, TooLarge):
+            log.warning("fold not stored; it is made again", room=room.name)
+        if self._used.get(room.name) == used and not room.live and self._rooms.get(room.name) is room:
+            del self._rooms[room.name]
+            self._used.pop(room.name, None)
 
     async def close(self) -> None:
         """End the tasks of this hub."""
@@ -145,31 +163,50 @@ class Hub:
 
     async def _load(self, name: str) -> Room:
         try:
-            room = Room(name, await self._entries.top(name))
-            # no await from here on: what was committed meanwhile is in the list, the rest reaches the room itself
+            epoch = None
+            while epoch != self.epoch:  # a top of an earlier epoch means nothing
+                epoch = self.epoch
+                room = Room(name, await self._entries.top(name))
+            # no await from here on: what came meanwhile is in the list, the rest reaches the room itself
             room.offer(self._loading[name])
             self._rooms[name] = room
             self.log.saw(name, room.head)
+            if room.waiting:
+                self._pull(room)
             return room
         finally:
             del self._loading[name], self._loads[name]
 
-    async def _unload(self, room: Room) -> None:
-        await self._snapshots.put_away(room)
-        if not room.live:
-            self._rooms.pop(room.name, None)
-            self._used.pop(room.name, None)
+    def _behind(self) -> set[str]:
+        return {name for follower in self._pumps for name in follower.behind}
+
+    def _unused(self) -> list[Room]:
+        behind, long_ago = self._behind(), time.monotonic() - UNLOAD_SECONDS
+        idle = (room for name, room in self._rooms.items() if not room.live and name not in behind)
+        return [room for room in idle if self._used.get(room.name, 0.0) < long_ago]
+
+    def _pull(self, room: Room) -> None:
+        """Read a room up, by one task at a time; what is heard while it reads makes it read once more."""
+        if room in self._catching:
+            self._catching[room] = True
+        else:
+            self._catching[room] = False
+            self._own(self._catch_up(room))
 
     async def _catch_up(self, room: Room) -> None:
-        while True:
-            try:
-                rows = await self._entries.page(room.name, after=room.head, limit=PAGE_ENTRIES)
-            except Unavailable:
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            room.offer([entry(row) for row in rows])
-            if len(rows) < PAGE_ENTRIES:
-                return
+        try:
+            while True:
+                try:
+                    rows = await self._entries.page(room.name, after=room.head, limit=PAGE_ENTRIES)
+                except Unavailable:
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
+                room.offer([entry(row) for row in rows])
+                if len(rows) < PAGE_ENTRIES and not self._catching[room]:
+                    return
+                self._catching[room] = False
+        finally:
+            del self._catching[room]
 
     async def _pump(self, follower: Follower) -> None:
         event = self._pumps[follower]
@@ -202,7 +239,7 @@ class Hub:
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS)
             return []
-        return page if not page or page[0].n == after + 1 else None
+        return page if not page or page[-1].n == after + len(page) else None
 
     async def _read(self, room: Room, after: int) -> list[Entry]:
         try:
@@ -219,10 +256,11 @@ class Hub:
         return page
 
     def _start_over(self) -> None:
-        """Another epoch: numbers mean something else now, so every follower resumes and every room reloads."""
+        """Another epoch: numbers mean something else now; every follower resumes, every room reloads."""
         followers = {f for room in self._rooms.values() for f in room.live if isinstance(f, Follower)}
         self._rooms.clear()
         self._snapshots.clear()
+        self.log.forget()
         for follower in followers | set(self._pumps):
             follower.sink.abort("epoch changed")
 

@@ -56,7 +56,7 @@ class Item:
 class Log:
     """Commits one batch at a time; an entry is journaled before anybody sees it.
 
-    `release` gets the entries of a room in order, `heard` a number that is in the log by somebody else's hand.
+    `release` gets the entries of a room in order, `heard` a number that is in the log by another hand.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class Log:
     ) -> asyncio.Future[int]:
         """Queue an event; the future gives its offset once it is journaled and released.
 
-        Queued is tried to the end: cancelling the future takes nothing back. `leased` events are refused when this
-        process has lost its lease meanwhile. Raises Unavailable when too much waits.
+        Queued is tried to the end: cancelling the future takes nothing back. `leased` events are refused when
+        this process has lost its lease meanwhile. Raises Unavailable when too much waits.
         """
         if self.queue_bytes + len(j) > MAX_QUEUE_BYTES:
             raise Unavailable("The log cannot keep up; try again soon.")
@@ -106,6 +106,10 @@ class Log:
         """Note a number that is known to exist."""
         if n > self._tops.get(room, -1):
             self._set_top(room, n)
+
+    def forget(self) -> None:
+        """Forget every number, because they belong to another epoch."""
+        self._tops.clear()
 
     async def flush(self) -> None:
         """Wait until nothing is queued."""
@@ -233,7 +237,7 @@ class Log:
             done.append(first)
             return todo[1:]
         top = await self._entries.top(first.room)
-        mine = [item for item in todo if item.room == first.room]
+        mine = self._owned([item for item in todo if item.room == first.room])  # no lease, no number
         for offset, item in enumerate(mine, start=1):
             item.n = top + offset
         return [item for item in todo if item.room != first.room] + mine

@@ -18,8 +18,8 @@ CLEAR_SECONDS = 0.05
 class Outboxes:
     """Moves events from aggregates into the log.
 
-    Each event is queued once here, in the order of the aggregate; what this process cannot finish is finished by any
-    process's sweeper, and the event id makes doing it twice harmless.
+    Each event is queued once here, in the order of the aggregate; what this process cannot finish is finished
+    by any process's sweeper, and the event id makes doing it twice harmless.
     """
 
     def __init__(self, log_: Log, stores: Sequence[AggregateStore]) -> None:  # type: ignore[type-arg]
@@ -30,7 +30,10 @@ class Outboxes:
         self._wake = asyncio.Event()
 
     def publish(self, store: str, key: str, outbox: Sequence[Pending]) -> list[asyncio.Future[int]]:
-        """Queue an aggregate's events that are not queued yet; the futures give their offsets."""
+        """Queue an aggregate's events that are not queued yet; the futures give their offsets.
+
+        Cancelling a future takes nothing back.
+        """
         futures = []
         for event in outbox:
             if (future := self._queued.get(event.eid)) is None:
@@ -41,7 +44,9 @@ class Outboxes:
                     break
                 self._queued[event.eid] = future
                 future.add_done_callback(lambda _, e=event.eid: self._published(store, key, e))  # type: ignore[misc]
-            futures.append(future)
+            futures.append(
+                asyncio.shield(future)
+            )  # an event counts as published when it is, not when nobody waits
         return futures
 
     async def run(self) -> None:

@@ -31,7 +31,7 @@ class Cached:
 class Snapshots:
     """Folds rooms on demand; `bases` give what is fixed at a room's creation, by family.
 
-    A snapshot at S is the base and the fold of entries 1…S, so it never disagrees with the entries that follow.
+    A snapshot at S is the base and the fold of entries 1…S: it never disagrees with the entries that follow.
     """
 
     def __init__(self, entries: EntryStore, bases: dict[str, Base]) -> None:
@@ -42,10 +42,10 @@ class Snapshots:
     async def take(self, room: Room) -> tuple[int, State]:
         """Return (S, snapshot) with S at least the head at the time of the call; raises Unavailable."""
         fold = FOLDS[family(room.name)]
-        cached = await self._cached(room.name, fold)
+        cached = await self._cached(room, fold)
         async with cached.lock:
             await self._advance(room, cached, fold)
-            state = fold.render(orjson.loads(orjson.dumps(cached.state)))
+            state = fold.show(cached.state)
             offset = cached.n
         base = self._bases.get(family(room.name))
         fixed = await base(room.name) if base else {}
@@ -61,11 +61,13 @@ class Snapshots:
         """Forget all folds, because the log's epoch has changed."""
         self._cache.clear()
 
-    async def _cached(self, name: str, fold: Fold) -> Cached:
-        if name not in self._cache:
-            stored = await self._entries.checkpoint(name)
-            self._cache.setdefault(name, Cached(*(stored or (0, fold.initial()))))
-        return self._cache[name]
+    async def _cached(self, room: Room, fold: Fold) -> Cached:
+        if room.name not in self._cache:
+            stored = await self._entries.checkpoint(room.name)
+            if stored is not None and stored[0] > room.head:
+                stored = None  # by a process that has heard more: a snapshot past the head would hide entries
+            self._cache.setdefault(room.name, Cached(*(stored or (0, fold.initial()))))
+        return self._cache[room.name]
 
     async def _advance(self, room: Room, cached: Cached, fold: Fold) -> None:
         head = room.head

@@ -46,14 +46,15 @@ class EntryStore:
         self._checkpoints = database.checkpoints
 
     async def append(self, rows: Sequence[Row]) -> Duplicate | None:
-        """Insert rows in order, journaled; stops at the first duplicate. Raises Unavailable: outcome unknown."""
+        """Insert rows in order, journaled; stop at the first duplicate. Raises Unavailable: outcome unknown."""
         with guard():
             try:
                 await self._entries.insert_many([_document(r) for r in rows], ordered=True)
             except BulkWriteError as error:
-                failed = (error.details or {}).get("writeErrors") or []
-                if not failed or failed[0].get("code") != _DUPLICATE_KEY:
-                    raise
+                details = error.details or {}
+                failed = details.get("writeErrors") or []
+                if not failed or failed[0].get("code") != _DUPLICATE_KEY or details.get("writeConcernErrors"):
+                    raise  # also when what went in before the duplicate is on no majority yet
                 kind: Literal["number", "event"] = "number" if "_id" in failed[0]["keyPattern"] else "event"
                 return Duplicate(int(failed[0]["index"]), kind)
         return None
