@@ -128,12 +128,12 @@ class Assembly:
 def encode(
     kind: Literal[2, 3], namespace: str, array: Sequence[Any], *, ack_id: bytes | None = None
 ) -> list[Packet]:
-    """Return the Engine.IO packets of an event or an ack; bytes in it become attachments."""
+    """Return the Engine.IO packets of an event or an ack, with bytes as attachments; raises TypeError."""
     parts: list[bytes] = []
 
     def attach(value: object) -> dict[str, Any]:
         if not isinstance(value, (bytes, bytearray, memoryview)):
-            raise TypeError(f"{type(value).__name__} cannot be sent to a client")
+            raise TypeError  # orjson names the type
         parts.append(bytes(value))
         return {"_placeholder": True, "num": len(parts) - 1}
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.transports.socketio.product import Product, product
 from tests.transports.socketio.serving import PATIENT, Serving, serving
 
 
@@ -18,4 +19,11 @@ async def server() -> AsyncIterator[Serving]:
 async def patient() -> AsyncIterator[Serving]:
     """Serve the same application with the deadlines of the product."""
     async with serving(limits=PATIENT) as running:
+        yield running
+
+
+@pytest.fixture
+async def shop(mongod_url: str) -> AsyncIterator[Product]:
+    """Serve the product."""
+    async with product(mongod_url) as running:
         yield running

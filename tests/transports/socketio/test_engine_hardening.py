@@ -10,6 +10,7 @@ import pytest
 import uvloop
 
 from server.transports.socketio.frames import Packet
+from server.transports.socketio.origins import Origins
 from server.transports.socketio.outbox import HIGH_WATER, SLOW
 from tests.transports.socketio.serving import PROFILE, Echo, Serving, closed, serving, text
 from tests.transports.socketio.test_engine_protocol import polled, upgraded
@@ -266,8 +267,6 @@ async def test_origins(origin: str | None, allowed: bool) -> None:
 
 @pytest.mark.parametrize("origin", ["*", "https://*.example.org", "example.org"])
 def test_wildcards_are_no_origins(origin: str) -> None:
-    from server.transports.socketio.origins import Origins
-
     with pytest.raises(ValueError, match="cors_origins"):
         Origins([origin])
 

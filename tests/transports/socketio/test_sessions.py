@@ -2,123 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 import socketio
 
-from server.dispatch import Answer, Caller
-from server.engine.access import Identity
 from server.engine.ids import new
-from server.errors import Unauthenticated, Unavailable
-from server.rooms.bell import LocalBell
-from server.rooms.hub import Hub
-from server.rooms.process import Process
-from server.rooms.snapshot import Snapshots
-from server.store import connect
-from server.transports.socketio.limits import Limits
-from server.transports.socketio.sessions import Sessions
-from tests.transports.socketio.serving import PATIENT, Serving, closed, serving, text
-
-ADA = Identity(kind="profile", id=new(), role="learner")
-BEN = Identity(kind="profile", id=new(), role="author")
-
-
-@dataclass
-class Door:
-    """Knows some people by their tokens, and lets guests in."""
-
-    people: dict[str, Identity] = field(default_factory=lambda: {"ada": ADA, "ben": BEN})
-    seen: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
-    away: bool = False
-
-    async def authenticate(self, *, token: str | None, api_key: str | None, guest_id: str | None) -> Identity:
-        self.seen.append((token, api_key, guest_id))
-        if self.away:
-            raise Unavailable("The database is away.")
-        if token is None and api_key is None:
-            return Identity(kind="guest", id=guest_id or new(), role="learner")
-        person = self.people.get(token or api_key or "")
-        if person is None:
-            raise Unauthenticated("The token is not valid.")
-        return person
-
-
-class Desk:
-    """Answers events: `echo` with its data, `slow` when told to; `join` joins, `tell` sends notices."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, object, Identity]] = []
-        self.go = asyncio.Event()
-
-    async def __call__(self, event: str, data: object, caller: Caller) -> Answer:
-        self.calls.append((event, data, caller.identity))
-        if event == "slow":
-            await self.go.wait()
-        if event == "join" and caller.connection is not None:
-            joined = await caller.connection.join("room", after=0, epoch=None, marker=None)
-            return Answer(ack=b'{"success":true,"offset":%d}' % joined.place.offset, after=joined.start)
-        notices = [("attempt_error", b'{"message":"no"}')] if event == "tell" else []
-        if not isinstance(data, dict):
-            return Answer(ack=b'{"success":false,"error":{"code":"bad_request"}}')
-        return Answer(ack=orjson.dumps({"success": True, "data": data}), notices=notices)
-
-
-@dataclass
-class Product:
-    """A serving product and its parts."""
-
-    serving: Serving
-    door: Door
-    desk: Desk
-    hub: Hub
-
-    async def publish(self, room: str, *events: tuple[str, bytes]) -> None:
-        await asyncio.gather(*(self.hub.log.publish(room, name, data) for name, data in events))
-
-    async def join(self, auth: str = '{"token":"ada"}') -> Any:
-        ws = await self.serving.open_websocket()
-        await ws.send_str("40" + auth)
-        assert (await text(ws)).startswith('40{"sid":')
-        assert (await text(ws)).startswith('42["connection_confirmed"')
-        return ws
-
-
-@asynccontextmanager
-async def product(mongod_url: str, limits: Limits = PATIENT) -> AsyncIterator[Product]:
-    """Serve the product's application over a real hub, with people and answers of the test."""
-    store = connect(mongod_url, f"test-{new()[:13]}")
-    await store.prepare()
-    process = Process("test", store.processes)
-    await process.beat()
-    hub = Hub(store.entries, process=process, bell=LocalBell(), snapshots=Snapshots(store.entries, {}))
-    log = asyncio.create_task(hub.log.run())
-    door, desk = Door(), Desk()
-    try:
-        sessions = Sessions(hub=hub, access=door, dispatch=desk, limits=limits)
-        async with serving(sessions, limits=limits) as running:
-            yield Product(serving=running, door=door, desk=desk, hub=hub)
-    finally:
-        log.cancel()
-        await asyncio.gather(log, return_exceptions=True)
-        await hub.close()
-        store.close()
-
-
-@pytest.fixture
-async def shop(mongod_url: str) -> AsyncIterator[Product]:
-    """Serve the product."""
-    async with product(mongod_url) as running:
-        yield running
-
-
-def body(message: str) -> Any:
-    """Return the JSON of a packet."""
-    return orjson.loads(message[min(message.index(c) for c in "[{" if c in message) :])
+from tests.transports.socketio.product import ADA, Product, body, product
+from tests.transports.socketio.serving import PATIENT, closed, text
 
 
 async def test_connect_confirms_and_then_follows_ones_own_room(shop: Product) -> None:
