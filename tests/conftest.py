@@ -64,6 +64,14 @@ class Cast:
         """Connect another learner."""
         return await self._socket(self._server.token(new()), {})
 
+    async def guest(self, **auth: str) -> Socket:
+        """Connect somebody without a token."""
+        return await self._stack.enter_async_context(socket(self._server.url, auth))
+
+    async def over(self, transport: str) -> Socket | Http:
+        """Connect the learner once more, over a socket or over HTTP with a stream."""
+        return await self.http() if transport == "http" else await self.learner()
+
     async def http(self, *, connect: bool = True) -> Http:
         """Give the learner an HTTP client, with a stream."""
         token = self._server.token(self.learner_id)

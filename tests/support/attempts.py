@@ -1,0 +1,156 @@
+"""Verbs of attempts: begin, say, end, refused – the same over sockets and over HTTP."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from server.engine.packs import content_id
+from server.transports import keys
+from tests.support.clients import Http, Recorder, Socket
+from tests.support.running import Server, practice
+
+Client = Socket | Http
+Data = dict[str, Any]
+STATUS = {
+    "bad_request": 400,
+    "unauthenticated": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "upstream": 502,
+    "unavailable": 503,
+}
+KINDS = {
+    "attempt_start": "start",
+    "attempt_next": "next",
+    "attempt_join": "join",
+    "attempt_leave": "join",
+    "room_join": "join",
+    "room_leave": "join",
+    "attempt_message": "send",
+    "attempt_stop": "stop",
+    "attempt_end": "end",
+    "attempt_end_all": "end",
+    "attempt_grade": "grade",
+    "attempt_response_submit": "quiz",
+    "attempt_use_previous": "proceed",
+}
+ANSWER = {"match": {"schema": "Verdict"}}
+FULL_MARKS = [
+    {
+        "match": {"schema": "Verdict", "system_contains": "Criterion: Listening"},
+        "json": {"quotes": [], "feedback": "You asked.", "level": 3},
+    },
+    {
+        "match": {"schema": "Verdict", "system_contains": "Criterion: Clarity"},
+        "json": {"quotes": [], "feedback": "You were clear.", "level": 2},
+    },
+]
+
+
+@dataclass
+class Talk:
+    """A chat of an attempt, and who practises it."""
+
+    client: Client
+    attempt_id: str
+    chat_id: str
+    ack: Data
+
+    @property
+    def room(self) -> str:
+        """Return the chat's room."""
+        return f"attempt_{self.chat_id}"
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Return what names the chat in payloads."""
+        return {"attempt_id": self.attempt_id, "chat_id": self.chat_id}
+
+    async def send(self, message: str = "Hello.", **more: Any) -> Data:
+        """Send a message and return its ack."""
+        return await self.client.send("attempt_message", **self.ids, message=message, **more)
+
+    async def say(self, message: str = "Hello.", **more: Any) -> Data:
+        """Send a message and return the reply when it is complete."""
+        ack = await self.send(message, **more)
+        return await self.client.until("attempt_assistant_complete", message_id=ack["assistant_message_id"])
+
+    async def end(self, **more: Any) -> Data:
+        """End the chat and return attempt_chat_ended."""
+        await self.client.send("attempt_end", **self.ids, **more)
+        return await self.client.until("attempt_chat_ended", chat_id=self.chat_id)
+
+    async def snapshot(self) -> Data:
+        """Return the chat's snapshot, as a stream of its own would get it."""
+        await self.client.send("attempt_leave", chat_id=self.chat_id)
+        join = await self.client.send("attempt_join", chat_id=self.chat_id)
+        snapshot: Data = join["snapshot"]
+        return snapshot
+
+    def entries(self) -> list[tuple[str, Data]]:
+        """Return what the client has seen of the chat's room."""
+        return [(n, d) for n, d in self.client.seen if d.get("room") == self.room]
+
+
+async def begin(client: Client, key: str = "one", **options: Any) -> Talk:
+    """Start an attempt of a practice whose first scenario has no lobby."""
+    ack = await client.send("attempt_start", practice_id=practice(key), **options)
+    return Talk(client, ack["attempt_id"], ack["chat_id"], ack)
+
+
+async def next_talk(talk: Talk, *, count: int = 2) -> Talk:
+    """Wait for the attempt's count-th chat and join it."""
+    started = await talk.client.until("attempt_chat_started", count=count, attempt_id=talk.attempt_id)
+    join = await talk.client.send("attempt_join", chat_id=started["chat_id"])
+    return Talk(talk.client, talk.attempt_id, started["chat_id"], join)
+
+
+async def refused(client: Client, event: str, code: str, *, retryable: bool = False, **data: Any) -> Data:
+    """Send an event that must fail with a code: by its ack, and by attempt_error; return the ack's error."""
+    before = len(_private(client))
+    ack = await client.call(event, **data)
+    error = check_failure(client, ack, code, retryable=retryable)
+    notice = await client.until("attempt_error", count=before + 1, room=None)
+    assert notice["code"] == code, notice
+    assert notice["message"] == error["message"]
+    assert notice.get("type") == KINDS.get(event), notice
+    assert "offset" not in notice
+    if code != "bad_request":
+        assert notice.get("chat_id") == data.get("chat_id"), notice
+    return error
+
+
+def check_failure(client: Client, ack: Data, code: str, *, retryable: bool = False) -> Data:
+    """Check an ack that says why something failed, and return its error."""
+    assert set(ack) == {"success", "error"}, ack
+    assert ack["success"] is False
+    error: Data = ack["error"]
+    assert error["code"] == code, error
+    assert error["retryable"] is retryable, error
+    assert error["message"]
+    if isinstance(client, Http):
+        assert client.status == STATUS[code]
+    return error
+
+
+def _private(client: Recorder) -> list[Data]:
+    return client.named("attempt_error", room=None)
+
+
+def one_after_another(events: list[tuple[str, Data]]) -> bool:
+    """Tell whether entries of one room are numbered without holes and carry what all entries carry."""
+    numbers = [d["offset"] for _, d in events]
+    return numbers == list(range(numbers[0], numbers[0] + len(numbers))) and all(
+        isinstance(d["at"], int) and d["room"] == events[0][1]["room"] for _, d in events
+    )
+
+
+async def stored(server: Server, *names: str) -> dict[str, list[Data]]:
+    """Return all documents of collections as they are stored."""
+    database = server.app[keys.STORE].chats._documents.database
+    return {name: await database[name].find().sort("_id", 1).to_list(None) for name in names}
+
+
+def scenario(key: str) -> str:
+    """Return the id of a scenario of the tests' pack."""
+    return content_id("lesson", "scenario", key)
