@@ -91,7 +91,7 @@ class AggregateStore(Generic[T]):
             ).to_list(50)
         return [self._read(d) for d in found]
 
-    async def list(
+    async def page(
         self,
         query: dict[str, Any],
         *,
