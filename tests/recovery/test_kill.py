@@ -1,4 +1,4 @@
-"""kill -9 of the server: what was acknowledged is there once, what ran is closed or finished (core §11–14)."""
+"""kill -9 of the server: what was acknowledged is there once, what ran is closed or finished (core §11…)."""
 
 import random
 import time

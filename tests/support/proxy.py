@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
+PATIENCE = 20.0
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -19,12 +20,21 @@ class Proxy:
         self._target = (parts.hostname, parts.port)
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._left: int | None = None
+        self._done = asyncio.Event()
         self.url = ""
 
     @property
     def connections(self) -> int:
         """Return the number of connections that pass through."""
         return len(self._writers) // 2
+
+    async def cut_after(self, count: int) -> None:
+        """Let so many more bytes through to clients, then cut in the middle of what is being sent."""
+        self._left = count
+        self._done.clear()
+        async with asyncio.timeout(PATIENCE):
+            await self._done.wait()
 
     def cut(self) -> None:
         """Reset every connection, as a pulled cable and a rebooted router would."""
@@ -41,7 +51,7 @@ class Proxy:
         try:
             with suppress(OSError):
                 there, upstream = await asyncio.open_connection(*self._target)
-                await asyncio.gather(self._pass(reader, upstream), self._pass(there, writer))
+                await asyncio.gather(self._pass(reader, upstream), self._pass(there, writer, limited=True))
         finally:
             writer.close()
             self._tasks.discard(task)
@@ -51,12 +61,20 @@ class Proxy:
         self.cut()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, limited: bool = False
+    ) -> None:
         self._writers.add(writer)
         try:
             while data := await reader.read(65536):
+                if limited and self._left is not None:
+                    data, self._left = data[: self._left], self._left - len(data)
                 writer.write(data)
                 await writer.drain()
+                if limited and self._left is not None and self._left <= 0:
+                    self._left = None
+                    self.cut()
+                    self._done.set()
         except OSError:
             return
         finally:
