@@ -197,7 +197,10 @@ class Models:
         while True:
             body = dialect.body(ask)
             try:
-                request = self._client.chat.completions.with_streaming_response.create(**body)
+                # Past the SDK's parameters: it walks through each of them by its types, 0.2 ms a message.
+                request = self._client.chat.completions.with_streaming_response.create(
+                    model=ask.model, messages=(), extra_body=body
+                )
                 return _Sent(await stack.enter_async_context(request), truncated)
             except openai.APIStatusError as error:
                 if context_exceeded(error):
