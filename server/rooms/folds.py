@@ -170,6 +170,7 @@ _CHAT_STEPS: dict[str, Callable[[State, Data], None]] = {
     "attempt_graded": _graded,
     "attempt_chat_ended": _chat_ended,
 }
+CHAT_EVENTS = frozenset(_CHAT_STEPS)
 
 
 def _chat_step(state: State, name: str, data: Data) -> None:
