@@ -20,6 +20,7 @@ from pymongo.write_concern import WriteConcern
 from bench._parts import PRACTICE, Bench, Client, connect, running
 
 TEXT = "Recursion "
+TURNS = 15  # of a chat, before another begins
 
 
 async def start_chat(client: Client) -> dict[str, Any]:
@@ -87,11 +88,12 @@ async def ack_bench(bench: Bench, *, rounds: int) -> None:
     """Print the latency of attempt_message's ack beside one raw journaled insert, interleaved."""
     await bench.script(reply="Yes.", chunk_words=10)
     client = await connect(bench)
-    chat = await start_chat(client)
     mongo: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(bench.mongod_url)
     raw = mongo.get_database("raw").get_collection("raw", write_concern=WriteConcern(w="majority", j=True))
     acks, inserts = [], []
     for number in range(rounds):
+        if number % TURNS == 0:
+            chat = await start_chat(client)
         began = time.perf_counter()
         await client.send("attempt_message", message="Go on.", **chat)
         await client.ack()
@@ -110,10 +112,11 @@ async def ack_bench(bench: Bench, *, rounds: int) -> None:
 async def first_token_bench(bench: Bench, *, rounds: int) -> None:
     """Print what the server adds between a message and its first delta, beyond the model's own time."""
     client = await connect(bench)
-    chat = await start_chat(client)
     await bench.script(reply="Yes it is so.", first_delay_ms=0)
     through, direct = [], []
-    for _ in range(rounds):
+    for number in range(rounds):
+        if number % TURNS == 0:
+            chat = await start_chat(client)
         began = time.perf_counter()
         await client.send("attempt_message", message="Go on.", **chat)
         await client.event("attempt_progress")

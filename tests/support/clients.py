@@ -37,9 +37,11 @@ class Recorder:
         """Return the payload of the newest event of a name."""
         return self.named(name)[-1]
 
-    async def until(self, name: str, *, count: int = 1, **match: Any) -> dict[str, Any]:
+    async def until(
+        self, name: str, *, count: int = 1, within: float = PATIENCE, **match: Any
+    ) -> dict[str, Any]:
         """Wait for the count-th event of a name whose fields match, and return its payload."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(within):
             while len(found := self.named(name, **match)) < count:
                 self._news.clear()
                 await self._news.wait()
