@@ -128,6 +128,12 @@ class Client:
         while not any(e.room == room and e.n >= n for e in reversed(self.got)):
             await self._something()
 
+    async def until_something_or(self, task: "asyncio.Task[None]") -> None:
+        """Wait until something arrives or a task has ended."""
+        arrived = asyncio.create_task(self._something())
+        await asyncio.wait([arrived, task], return_when=asyncio.FIRST_COMPLETED)
+        arrived.cancel()
+
     async def until_cut(self) -> None:
         """Wait until the connection is cut."""
         while not self.reasons:
