@@ -6,7 +6,9 @@ from typing import Protocol
 from schemas.attempt import Chat, Message
 from schemas.envelope import Usage
 from server.llm import ChatTurn, Models
+from server.llm.providers import is_small
 
+SMALL_REPLY_TOKENS = 160  # the embedded model does not find an end by itself
 OPENING = "(The other person has just come in. Begin the conversation in your role.)"
 
 
@@ -34,7 +36,10 @@ class PersonaParty:
         turns += [{"role": m.role, "content": m.content} for m in path]
         if turns[-1]["role"] != "user":
             turns.append({"role": "user", "content": OPENING})
-        async with self._models.stream(turns, model=persona.model, temperature=persona.temperature) as stream:
+        limit = SMALL_REPLY_TOKENS if is_small(persona.model or self._models.name) else None
+        async with self._models.stream(
+            turns, model=persona.model, temperature=persona.temperature, max_tokens=limit
+        ) as stream:
             try:
                 async for text in stream:
                     yield text
