@@ -10,6 +10,7 @@ from server.cli.demo import demo
 from server.cli.failure import Failure
 from server.cli.load import load
 from server.cli.serve import serve
+from server.cli.tables import docs
 from server.cli.tokens import create_key, token
 from server.errors import GreenroomError
 
@@ -30,6 +31,7 @@ app.command()(token)
 app.add_typer(keys, name="key")
 keys.command("create")(create_key)
 app.command("check-config")(check_config)
+app.command()(docs)
 
 
 def main() -> None:

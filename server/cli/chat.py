@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from schemas.envelope import Id
-from server.cli.address import web_address
+from server.cli.address import http_url, reachable
 from server.cli.chat_lines import lines
 from server.cli.chat_link import Link, Refused, linked
 from server.cli.chat_screen import Screen, plain
@@ -33,7 +33,7 @@ Token = Annotated[
 def chat(practice: Practice = None, url: Url = None, token: Token = None, data_dir: DataDir = None) -> None:
     """Practise in the terminal: type what you say; /stop, /end, /grade, /quit."""
     settings = configure(data_dir=data_dir, log_level="error")
-    where = (url or web_address(settings.host, settings.port)).rstrip("/")
+    where = (url or http_url(reachable(settings.host), settings.port)).rstrip("/")
     run(_chat(where, token or make_token(settings, "learner"), practice), when_stopped=0)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from pydantic import SecretStr
 
 from server import logs
-from server.app import make_models
 from server.cli.address import without_credentials
 from server.cli.failure import Failure
 from server.cli.listen import listen
@@ -100,6 +99,8 @@ async def _database(settings: Settings) -> str:
 
 
 async def _model(settings: Settings) -> str:
+    from server.app import make_models  # the whole application; other commands start faster without
+
     try:
         async with model(settings) as found:
             models = make_models(found)

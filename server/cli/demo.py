@@ -13,11 +13,9 @@ from server.cli.failure import Failure
 from server.cli.options import DataDir, Host, Port, configure
 from server.cli.packs import read_files, read_packs, store_packs
 from server.cli.run import run
-from server.cli.serve import serving
 from server.engine.packs import Pack
 from server.settings import Settings
 from server.store import Store
-from server.transports import keys
 
 CONTENT = Path(__file__).parents[2] / "content"
 ORG = "default"
@@ -30,11 +28,13 @@ def demo(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None
 
 
 async def _demo(settings: Settings) -> None:
+    from server.cli.serving import serving  # the whole application; other commands start faster without
+
     try:
         async with serving(settings) as server:
-            packs, news = await load_demo(server.app[keys.STORE], settings.data_dir)
+            packs, news = await load_demo(server.store, settings.data_dir)
             practice = first_practice(packs)
-            for line in describe(server, asked=settings, practice=practice, news=news):
+            for line in describe(server.url, asked=settings, practice=practice, news=news):
                 print(line, flush=True)
             await asyncio.Event().wait()
     except asyncio.CancelledError:

@@ -8,21 +8,19 @@ from pathlib import Path
 from schemas.envelope import Id
 from server.cli.address import hosts_of
 from server.cli.parts import has_endpoint
-from server.cli.serve import Serving
 from server.cli.tokens import make_token
+from server.embedded.model import MODEL
 from server.settings import Settings, read_settings
 
 
-def describe(
-    server: Serving, *, asked: Settings, practice: tuple[Id, str] | None, news: Sequence[str]
-) -> list[str]:
-    """Return the lines; `asked` are the settings before the embedded parts were added."""
+def describe(url: str, *, asked: Settings, practice: tuple[Id, str] | None, news: Sequence[str]) -> list[str]:
+    """Return the lines; `asked` are the settings without the embedded parts."""
     lines = [
         "",
-        f"Greenroom runs at {server.url} (Ctrl-C stops it)",
+        f"Greenroom runs at {url} (Ctrl-C stops it)",
         f"  data      {asked.data_dir}",
         f"  database  {_database(asked)}",
-        f"  model     {_model(asked, server.settings)}",
+        f"  model     {_model(asked)}",
         *(f"  content   {sentence}" for sentence in news or ["none"]),
         "",
     ]
@@ -30,9 +28,9 @@ def describe(
         return [*lines, f"Tokens come from {asked.jwks_url}.", ""]
     learner, author = (make_token(asked, role) for role in ("learner", "author"))
     lines += ["Tokens, good for 30 days", f"  learner   {learner}", f"  author    {author}", ""]
-    lines += ["Talk to it", f"  in a terminal:    {_command('chat', asked, url=server.url)}"]
+    lines += ["Talk to it", f"  in a terminal:    {_command('chat', asked, url=url)}"]
     if practice:
-        lines += _calls(server.url, asked, practice)
+        lines += _calls(url, asked, practice)
     return [*lines, ""]
 
 
@@ -70,11 +68,11 @@ def _database(asked: Settings) -> str:
     return "MongoDB, embedded; MONGODB_URL names another"
 
 
-def _model(asked: Settings, effective: Settings) -> str:
+def _model(asked: Settings) -> str:
     if has_endpoint(asked):
         host = hosts_of(asked.openai_base_url) if asked.openai_base_url else "api.openai.com"
         return f"{asked.openai_model or 'gpt-4o-mini'} at {host}"
     return (
-        f"{effective.openai_model}, embedded: it chats, but it is no judge, and its grades say so; "
+        f"{MODEL}, embedded: it chats, but it is no judge, and its grades say so; "
         "OPENAI_API_KEY or OPENAI_BASE_URL names another"
     )

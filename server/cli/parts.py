@@ -104,7 +104,7 @@ def _connect(settings: Settings) -> Store:
     with logs.quiet(settings.log_level):
         try:
             return connect(_url(settings), settings.mongodb_database)
-        except Unavailable as error:
+        except (Unavailable, ValueError) as error:
             raise Failure(
                 "MONGODB_URL is not an address such as mongodb://host:27017/?replicaSet=name, "
                 "or GREENROOM_MONGODB_DATABASE not a name; user and password must be percent-encoded"

@@ -23,8 +23,8 @@ Documents = AsyncIOMotorDatabase[dict[str, Any]]
 class Store:
     """One database with a store per aggregate.
 
-    Writes that a caller awaits are journaled on a majority: what returned survives a kill. Every method raises
-    Unavailable while MongoDB cannot be reached; cancelling a call leaves its outcome unknown.
+    Writes that a caller awaits are journaled on a majority: what returned survives a kill. Every method
+    raises Unavailable while MongoDB cannot be reached; cancelling a call leaves its outcome unknown.
     """
 
     def __init__(self, client: AsyncIOMotorClient[dict[str, Any]], name: str) -> None:

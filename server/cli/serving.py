@@ -1,0 +1,93 @@
+"""A running server with everything that it stands on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from server.app import make_app
+from server.cli.address import http_url, reachable
+from server.cli.failure import Failure
+from server.cli.listen import bound_port, listen
+from server.cli.parts import database, model
+from server.cli.secret import signing_secret
+from server.errors import GreenroomError
+from server.llm import Models
+from server.settings import Settings
+from server.store import Store
+from server.transports import keys
+
+log = structlog.get_logger(__name__)
+HANG_UP_SECONDS = 3.0  # for requests that run when the server stops, before they are cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """A server that answers: where it is bound, where this machine reaches it, what settings really hold."""
+
+    bound: str
+    url: str
+    settings: Settings
+    store: Store
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Serving]:
+    """Yield a server that answers; at the end it stops first, then the model, then the database.
+
+    Raises Failure or EmbeddedError for what a person has to put right. Cancelling is safe.
+    """
+    sockets = listen(settings.host, settings.port)
+    port = bound_port(sockets)
+    try:
+        secret = signing_secret(settings)
+        guests = settings.mongodb_url is None if settings.guests is None else settings.guests
+        async with database(settings) as with_database, model(with_database) as effective:
+            app = make_app(effective, secret=secret, guests=guests)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_SECONDS)
+            try:
+                await _start(runner)
+                for opened in sockets:
+                    await web.SockSite(runner, opened).start()
+                log.info("listening", host=settings.host, port=port)
+                async with _model_checked(app[keys.MODELS]):
+                    yield Serving(
+                        bound=http_url(settings.host, port),
+                        url=http_url(reachable(settings.host), port),
+                        settings=effective,
+                        store=app[keys.STORE],
+                    )
+            finally:
+                await runner.cleanup()
+    finally:
+        for opened in sockets:
+            opened.close()
+
+
+async def _start(runner: web.AppRunner) -> None:
+    try:
+        await runner.setup()
+    except GreenroomError as error:
+        raise Failure(f"the server cannot start: {error.message}") from error
+
+
+@asynccontextmanager
+async def _model_checked(models: Models) -> AsyncIterator[None]:
+    """Ask for the model while the server serves already: without one only replies and grades fail."""
+    check = asyncio.create_task(_check(models), name="model-check")
+    try:
+        yield
+    finally:
+        check.cancel()
+        with suppress(asyncio.CancelledError):
+            await check
+
+
+async def _check(models: Models) -> None:
+    try:
+        await models.check()
+    except GreenroomError as error:
+        log.warning("model not usable; replies and grades fail until it is", reason=error.message)

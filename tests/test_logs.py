@@ -1,0 +1,78 @@
+"""What reaches stderr."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.imports import ROOT
+
+PROGRAM = """
+import logging, sys, warnings
+import structlog
+from server import logs
+
+logs.configure(sys.argv[1], pretty=sys.argv[2] == "pretty")
+log = structlog.get_logger("tests")
+log.debug("small")
+log.info("large", token="SECRET", count=2)
+try:
+    try:
+        int("SAID")
+    except ValueError as error:
+        raise KeyError("SAID") from error
+except KeyError:
+    log.exception("broke")
+logging.getLogger("asyncio").error("never retrieved\\nfuture: SAID")
+logging.getLogger("openai").info("a request: SAID")
+logging.getLogger("openai").warning("a request: %s", "SAID")
+warnings.warn("old")
+"""
+
+
+def run(level: str, style: str = "json") -> list[str]:
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM, level, style],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return finished.stderr.splitlines()
+
+
+def test_every_record_is_a_line_of_json_without_tokens_and_what_people_wrote() -> None:
+    lines = run("info")
+    records = {record["event"]: record for record in map(json.loads, lines)}
+    assert records["large"]["token"] == "***"
+    assert records["large"]["count"] == 2
+    assert records["large"]["level"] == "info"
+    types = [error["type"] for error in records["broke"]["exception"]]
+    assert types == ["builtins.KeyError", "builtins.ValueError"]
+    assert records["broke"]["exception"][0]["at"] == ["<string>:14 <module>"]
+    assert "small" not in records
+    assert any("old" in event for event in records)
+    assert "SECRET" not in str(lines)
+    assert "SAID" not in str(lines)
+
+
+def test_debugging_shows_what_exceptions_say() -> None:
+    records = {record["event"]: record for record in map(json.loads, run("debug"))}
+    assert records["broke"]["exception"][0]["message"] == "'SAID'"
+    assert records["small"]["level"] == "debug"
+    assert "a request: SAID" in records
+
+
+def test_a_terminal_gets_readable_lines() -> None:
+    text = "\n".join(run("info", "pretty"))
+    assert "large" in text
+    assert "builtins.KeyError" in text
+    assert "SAID" not in text
+
+
+def test_work_goes_on_when_nobody_can_read_the_log() -> None:
+    with Path("/dev/full").open("w") as full:
+        finished = subprocess.run(
+            [sys.executable, "-c", PROGRAM, "info", "json"], cwd=ROOT, stderr=full, check=False
+        )
+    assert finished.returncode == 0
