@@ -98,10 +98,10 @@ async def embedded_mongod(data_dir: Path, *, binary: Path | None = None) -> Asyn
         found.release()
 
 
-async def start_mongod(data_dir: Path, *, binary: Path | None = None) -> Mongod:
+async def start_mongod(data_dir: Path, *, binary: Path | None = None, port: int = 0) -> Mongod:
     """Start a mongod with its data in `data_dir`/mongo and wait until it takes writes.
 
-    The caller holds the directory's claim. Raises EmbeddedError.
+    The caller holds the directory's claim. Port 0 takes a free one. Raises EmbeddedError.
     """
     binary = binary or find_mongod()
     database = data_dir / "mongo"
@@ -118,7 +118,7 @@ async def start_mongod(data_dir: Path, *, binary: Path | None = None) -> Mongod:
             "free some or choose another --data-dir"
         )
     await _end_orphan(database)
-    port = _free_port()
+    port = port or _free_port()
     return Mongod(data_dir, binary=binary, port=port, process=await _start(binary, data_dir, port))
 
 

@@ -28,15 +28,15 @@ KNOWN_TOPS = 50_000
 class Item:
     """An event on its way into the log."""
 
-    __slots__ = ("at", "eid", "future", "j", "known", "leased", "n", "name", "room", "w")
+    __slots__ = ("at", "eid", "future", "j", "known", "lease", "n", "name", "room", "w")
 
-    def __init__(self, *, room: str, name: str, j: bytes, eid: str | None, w: str, leased: bool) -> None:
+    def __init__(self, *, room: str, name: str, j: bytes, eid: str | None, w: str, lease: int | None) -> None:
         self.room = room
         self.name = name
         self.j = j
         self.eid = eid
         self.w = w
-        self.leased = leased
+        self.lease = lease
         self.n = 0
         self.at = 0
         self.known = False  # its event id was in the log already
@@ -93,8 +93,9 @@ class Log:
         """
         if self.queue_bytes + len(j) > MAX_QUEUE_BYTES:
             raise Unavailable("The log cannot keep up; try again soon.")
+        lease = self._process.lease if leased else None
         item = Item(
-            room=room, name=name, j=j, eid=eid, w=f"{self._process.name}-{next(self._writers)}", leased=leased
+            room=room, name=name, j=j, eid=eid, w=f"{self._process.name}-{next(self._writers)}", lease=lease
         )
         self.queue_bytes += len(j)
         self._queue.append(item)
@@ -168,14 +169,15 @@ class Log:
 
     def _owned(self, batch: list[Item]) -> list[Item]:
         """Leave out what belongs to work that another process may have taken over."""
-        if self._process.alive:
-            return batch
+        ours: list[Item] = []
         for item in batch:
-            if item.leased:
-                self.queue_bytes -= len(item.j)
-                if not item.future.done():
-                    item.future.set_exception(Unavailable("This process has lost its lease."))
-        return [item for item in batch if not item.leased]
+            if item.lease is None or self._process.holds(item.lease):
+                ours.append(item)
+                continue
+            self.queue_bytes -= len(item.j)
+            if not item.future.done():
+                item.future.set_exception(Unavailable("This process has lost its lease."))
+        return ours
 
     async def _number(self, todo: list[Item]) -> None:
         now = time.time_ns() // 1_000_000

@@ -20,6 +20,7 @@ class Process:
     def __init__(self, name: str, store: ProcessStore) -> None:
         self.name = name
         self.epoch = ""
+        self.lease = 1  # counts up when one was lost: what was owned before belongs to others since
         self._store = store
         self._beaten_at = float("-inf")
         self._on_beat: list[Callable[[], None]] = []
@@ -28,7 +29,16 @@ class Process:
     @property
     def alive(self) -> bool:
         """Tell whether this process still owns what it is working on."""
-        return time.monotonic() - self._beaten_at <= LEASE_SECONDS
+        return self.silent <= LEASE_SECONDS
+
+    @property
+    def silent(self) -> float:
+        """Return the seconds since the last good beat began."""
+        return time.monotonic() - self._beaten_at
+
+    def holds(self, lease: int) -> bool:
+        """Tell whether a lease has lasted until now."""
+        return self.alive and self.lease == lease
 
     def on_beat(self, call: Callable[[], None]) -> None:
         """Have `call` run after every beat, good or bad."""
@@ -46,6 +56,8 @@ class Process:
         """Prolong the lease; raises Unavailable."""
         began = time.monotonic()
         epoch = await self._store.beat(self.name)
+        if not self.alive and self._beaten_at > float("-inf"):
+            self.lease += 1
         self._beaten_at = began
         changed = self.epoch not in ("", epoch)
         self.epoch = epoch

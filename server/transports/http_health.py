@@ -1,11 +1,16 @@
 """Health and metrics."""
 
+import asyncio
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from server.errors import Unavailable
 from server.transports import keys
 from server.transports.http_errors import json_response
+
+AWAY_SECONDS = 10.0
+PING_SECONDS = 1.0
 
 
 def attach(app: web.Application) -> None:
@@ -21,12 +26,16 @@ async def live(request: web.Request) -> web.Response:
 
 
 async def ready(request: web.Request) -> web.Response:
-    """Answer 200 while work is taken, 503 while the database is away."""
-    try:
-        await request.app[keys.STORE].ping()
-    except Unavailable:
+    """Answer 503 when the database has been away for ten seconds, 200 before: what comes back waits."""
+    process = request.app[keys.PROCESS]
+    if process.silent > AWAY_SECONDS:
         return json_response({"status": "unavailable", "database": "away"}, status=503)
-    return json_response({"status": "ok", "process": request.app[keys.PROCESS].name})
+    try:
+        async with asyncio.timeout(PING_SECONDS):
+            await request.app[keys.STORE].ping()
+    except (Unavailable, TimeoutError):
+        return json_response({"status": "degraded", "database": "away", "process": process.name})
+    return json_response({"status": "ok", "process": process.name})
 
 
 async def metrics(request: web.Request) -> web.Response:

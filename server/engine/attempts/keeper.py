@@ -77,7 +77,7 @@ class Keeper:
     def _abandoned(
         self, key: str, *, owner: str, living: set[str], running: bool, suspects: set[str]
     ) -> bool:
-        """Tell whether nobody is at something; of our own we must have seen that twice, it may just be starting."""
+        """Tell whether nobody is at something; our own must be seen so twice, it may just be starting."""
         if owner not in living:
             return True
         if owner != self._process.name or running:

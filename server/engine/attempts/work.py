@@ -123,6 +123,7 @@ class Works:
 
     async def _run(self, chat_id: Id, work: Work) -> None:
         """Do a work item; again when the database was away, not when the lease is lost."""
+        lease = self._process.lease
         while True:
             try:
                 await self._kinds[work.kind](chat_id, work)
@@ -131,7 +132,7 @@ class Works:
                 log.warning("work lost to another process", kind=work.kind, chat_id=chat_id)
                 return
             except Unavailable:
-                if not self._process.alive:
+                if not self._process.holds(lease):
                     log.warning("work abandoned", kind=work.kind, chat_id=chat_id)
                     return
                 await asyncio.sleep(RETRY_SECONDS)
@@ -235,9 +236,12 @@ class Works:
         self, chat: Chat, work: Work, grade_id: Id
     ) -> Callable[[AttemptGradingProgress | AttemptContentProgress], Awaitable[None]]:
         count = 0
+        lease = self._process.lease
 
         async def emit(event: AttemptGradingProgress | AttemptContentProgress) -> None:
             nonlocal count
+            if self._process.lease != lease:
+                raise LeaseLost
             count += 1
             eid = f"{grade_id}:{work.fence}:{count}"
             await self._hub.log.publish(room_of(chat.id), event.event, event.encode(), eid=eid, leased=True)

@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 import orjson
 
+from server.errors import Unavailable
+
 GATHER_SECONDS = 0.02
+RETRY_SECONDS = 0.1
 Publish = Callable[[bytes], "asyncio.Future[int]"]
 
 
@@ -49,8 +52,12 @@ class Deltas:
             if self._flight is not None:
                 await asyncio.wait([self._flight])
                 await asyncio.sleep(0)  # lets _landed run
+            elif self.failed is None:
+                await asyncio.sleep(RETRY_SECONDS)
             if self.failed is not None:
-                raise self.failed
+                break
+        if self.failed is not None:
+            raise self.failed
 
     def _soon(self) -> None:
         wait = self._next_at - self._loop.time()
@@ -66,9 +73,13 @@ class Deltas:
         if not self._waiting or self._flight is not None or self.failed is not None:
             return
         text = "".join(self._waiting)
+        try:
+            self._flight = self._publish(self._head + orjson.dumps(text) + b"}")
+        except Unavailable:  # too much waits for the log: this delta grows meanwhile
+            self._timer = self._loop.call_later(RETRY_SECONDS, self._cut)
+            return
         self._waiting.clear()
         self._next_at = self._loop.time() + GATHER_SECONDS
-        self._flight = self._publish(self._head + orjson.dumps(text) + b"}")
         self._flight.add_done_callback(self._landed)
 
     def _landed(self, flight: "asyncio.Future[int]") -> None:

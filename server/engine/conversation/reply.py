@@ -39,8 +39,8 @@ class Settled(Protocol):
 class Reply:
     """Produces one reply under this process's lease.
 
-    Every way it can end – complete, stopped, failed, interrupted – is one compare-and-set that stores the text and
-    the closing events together. When the lease is lost it changes nothing more: another process closes the reply.
+    Every way it can end – complete, stopped, failed, interrupted – is one compare-and-set that stores the text
+    and the closing events together. When the lease is lost it changes nothing more: another process closes it.
     """
 
     def __init__(
@@ -63,12 +63,9 @@ class Reply:
         self._settled = settled
         self._end: ReplyEnd = "complete"
         self._speaking: asyncio.Task[None] | None = None
-        room = f"attempt_{chat.id}"
-        self._deltas = Deltas(
-            lambda j: hub.log.publish(room, "attempt_progress", j, leased=True),
-            chat_id=chat.id,
-            message_id=running.message_id,
-        )
+        self._hub = hub
+        self._lease = process.lease
+        self._deltas = Deltas(self._publish, chat_id=chat.id, message_id=running.message_id)
 
     def stop(self, end: ReplyEnd) -> None:
         """End the reply with what it has; the upstream stream is closed."""
@@ -118,6 +115,14 @@ class Reply:
             "work": [work] if work is not None else [],  # what is new: all else runs already, or is done
         }
         self._settled(self, self._chat.model_copy(update=update), outbox)
+
+    def _publish(self, j: bytes) -> "asyncio.Future[int]":
+        """Publish a delta, unless another process may have closed this reply meanwhile."""
+        if self._process.lease == self._lease:
+            return self._hub.log.publish(f"attempt_{self.chat_id}", "attempt_progress", j, leased=True)
+        lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        lost.set_exception(Unavailable("This process has lost its lease."))
+        return lost
 
     async def _speak(self) -> None:
         path = path_to(self._chat.messages, self._running.parent_message_id)
@@ -182,7 +187,7 @@ class Reply:
             try:
                 return await self._store.chats.change(self.chat_id, **change)  # type: ignore[arg-type]
             except Unavailable:
-                if not self._process.alive:
+                if not self._process.holds(self._lease):
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
 
