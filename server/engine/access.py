@@ -73,7 +73,7 @@ class Access:
     async def authenticate(
         self, *, token: str | None = None, api_key: str | None = None, guest_id: object = None
     ) -> Identity:
-        """Return who somebody is; a token may be an API key too. Raises Unauthenticated with a short reason."""
+        """Return who somebody is; a token may be an API key too. Raises Unauthenticated with a reason."""
         credential = token or api_key
         if credential:
             if credential.startswith(KEY_PREFIX):

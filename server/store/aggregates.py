@@ -48,8 +48,8 @@ class AggregateStore(Generic[T]):
     ) -> list[Pending] | None:
         """Apply an update and store its events with it, if `when` still holds; journaled.
 
-        Returns all events of the aggregate that are not known to be in their logs, oldest first, so that whoever
-        publishes them keeps the order of the changes; None when `when` did not hold.
+        Returns all events of the aggregate that are not known to be in their logs, oldest first: whoever
+        publishes them keeps the order of the changes. None when `when` did not hold.
         """
         update = dict(update)
         if outbox:
@@ -73,7 +73,7 @@ class AggregateStore(Generic[T]):
                 await self._documents.bulk_write(writes, ordered=True)
 
     async def waiting(self) -> list[tuple[str, list[Pending]]]:
-        """Return the outboxes that have waited for more than 3 s, because their process died or was cut off."""
+        """Return the outboxes that have waited for more than 3 s: their process died or was cut off."""
         query = {
             "outbox_at": {"$exists": True},
             "$expr": {"$lt": ["$outbox_at", {"$subtract": ["$$NOW", SWEEP_MS]}]},

@@ -46,7 +46,7 @@ class EntryStore:
         self._checkpoints = database.checkpoints
 
     async def append(self, rows: Sequence[Row]) -> Duplicate | None:
-        """Insert rows in order, journaled; stop at the first duplicate. Raises Unavailable: outcome unknown."""
+        """Insert rows in order, journaled, up to the first duplicate. Unavailable: outcome unknown."""
         with guard():
             try:
                 await self._entries.insert_many([_document(r) for r in rows], ordered=True)

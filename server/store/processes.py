@@ -1,6 +1,7 @@
 """Living processes and the log's epoch."""
 
 import secrets
+from contextlib import suppress
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -44,10 +45,8 @@ class ProcessStore:
     async def make_epoch(self) -> str:
         """Return the log's epoch; made with the database."""
         with guard():
-            try:
+            with suppress(DuplicateKeyError):
                 await self._meta.insert_one({"_id": "log", "epoch": secrets.token_hex(8)})
-            except DuplicateKeyError:
-                pass
             meta = await self._meta.find_one({"_id": "log"})
         return str(meta["epoch"]) if meta else ""
 

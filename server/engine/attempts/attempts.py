@@ -45,7 +45,7 @@ Enter = Callable[[str], Awaitable[None]]
 
 
 class Attempts:
-    """The requests of an attempt's owner; each is durable when it returns, and safe to repeat with the same ids."""
+    """The requests of an attempt's owner; durable when they return, safe to repeat with the same ids."""
 
     def __init__(
         self,

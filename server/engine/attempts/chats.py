@@ -70,7 +70,8 @@ class ChatMaker:
         wanted = [f"generate_{f}" for f in GENERATE_FLAGS if getattr(scenario.template, f"generate_{f}")]
         if wanted:
             raise Unavailable(
-                f"{scenario.name} asks for generated content ({', '.join(wanted)}), which this server does not make.",
+                f"{scenario.name} asks for generated content ({', '.join(wanted)}), "
+                "which this server does not make.",
                 retryable=False,
             )
         persona = await self._need(Persona, "persona", scenario.persona_id, attempt.org)

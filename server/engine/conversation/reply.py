@@ -39,8 +39,9 @@ class Settled(Protocol):
 class Reply:
     """Produces one reply under this process's lease.
 
-    Every way it can end – complete, stopped, failed, interrupted – is one compare-and-set that stores the text
-    and the closing events together. When the lease is lost it changes nothing more: another process closes it.
+    Every way it can end – complete, stopped, failed, interrupted – is one compare-and-set that stores the
+    text and the closing events together. When the lease is lost it changes nothing more: another process
+    closes it.
     """
 
     def __init__(
