@@ -9,7 +9,7 @@ from schemas.attempt import Chat
 from schemas.envelope import Id
 from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
-from tests.support.clients import Socket, socket
+from tests.support.clients import Socket, http_client, socket
 from tests.support.process import ServerProcess
 from tests.support.running import practice
 from tests.support.tail import Tail
@@ -204,3 +204,31 @@ async def test_an_ended_chat_proceeds_once_although_the_server_was_killed(mortal
         assert attempt is not None
         assert [e.state for e in attempt.entries] == ["done", "open"]
         assert attempt.status == "open"
+
+
+async def test_a_stream_goes_on_in_the_next_process(mortal: ServerProcess, model: Model) -> None:
+    model[0].script([A_LONG_REPLY])
+    async with http_client(mortal.url, token=mortal.token(new())) as learner:
+        await learner.connect()
+        ack = await learner.send("attempt_start", practice_id=practice("one"))
+        chat = {"attempt_id": ack["attempt_id"], "chat_id": ack["chat_id"]}
+        said = await learner.send("attempt_message", **chat, message="Count!")
+        await learner.until("attempt_progress", count=20)
+        await mortal.kill()
+        await learner.ended()
+        await mortal.start()
+        await learner.resume()
+        assert learner.seen_last("connection_confirmed")["recovered"] is True
+        early = await learner.call("attempt_message", **chat, message="Too early.")
+        assert (early["error"]["code"], early["error"]["retryable"]) == ("conflict", True)
+        await learner.until("attempt_error", code="unavailable")
+        again = await learner.send("attempt_message", **chat, message="And now?")
+        await learner.until("attempt_assistant_complete", message_id=again["assistant_message_id"])
+        tail = Tail(f"attempt_{chat['chat_id']}")
+        tail.take(learner)
+    assert not learner.named("room_reset")
+    complete = tail.named("attempt_assistant_complete")[0]
+    assert (complete["state"], complete["message_id"]) == ("interrupted", said["assistant_message_id"])
+    assert complete["content"] == tail.text(said["assistant_message_id"])
+    messages = (await stored(mortal, chat["chat_id"])).messages
+    assert [m.id for m in messages if m.role == "user"] == [said["message_id"], again["message_id"]]
