@@ -93,6 +93,13 @@ class Settings(BaseSettings):
                 )
         return origins
 
+    @field_validator("openai_base_url", "jwks_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("this should be an address that begins with http:// or https://")
+        return value
+
 
 def variable(field: str) -> str:
     """Return the environment variable of a setting."""

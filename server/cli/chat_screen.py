@@ -103,7 +103,9 @@ class Screen:
             self._line(f"- {improvement.name}: {improvement.description}", "yellow")
         for analysis in grade.analyses:
             self._line(analysis)
-        for note in dict.fromkeys(judge.note for judge in grade.judges if judge.note):
+        for note in dict.fromkeys(
+            judge.note for judge in grade.judges if judge.note not in grade.description
+        ):
             self._line(note, "dim")
 
     def _line(self, text: str, style: str = "") -> None:

@@ -16,7 +16,7 @@ import aiohttp
 
 ROOT = Path(__file__).parents[2]
 OURS = ("GREENROOM_", "MONGODB_", "REDIS_", "OPENAI_", "PORT")
-WITHIN = 90.0  # seconds for one thing to happen; a busy machine loads slowly
+WITHIN = 60.0  # seconds for one thing to happen; a busy machine loads slowly
 
 
 @dataclass(frozen=True)

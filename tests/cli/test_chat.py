@@ -67,6 +67,14 @@ async def test_a_line_waits_until_the_persona_has_spoken_first(
     assert "The conversation stays open." in out
 
 
+async def test_one_conversation_follows_the_other_past_their_lobbies(options: tuple[str, ...]) -> None:
+    finished = await chat(options, "Hello", "/end", "Hello again", "/end", practice="Lobby twice")
+    assert (finished.code, finished.err) == (0, "")
+    assert finished.out.count("Total (") == 2
+    assert finished.out.index("> Hello again") < finished.out.rindex("Total (")
+    assert END not in finished.out
+
+
 async def test_a_reply_is_stopped(server: Server, options: tuple[str, ...]) -> None:
     await server.script({"match": {"last_contains": "Go on"}, "reply": "One two", "hang": True})
     async with terminal(*options, "--practice", "One") as screen:

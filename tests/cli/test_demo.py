@@ -1,6 +1,7 @@
 """`demo`, as a process: everything with one command, on the embedded database and the small model."""
 
 import asyncio
+import contextlib
 import json
 import os
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from server.llm.scripted import ScriptedModel
-from tests.cli.programs import ROOT, Program, command, ended, get, is_alive, post, program
+from tests.cli.programs import ROOT, WITHIN, Program, command, ended, get, is_alive, post, program
 
 RUNS = "Greenroom runs at "
 LAST = "socket.emitWithAck"
@@ -115,17 +116,23 @@ async def test_what_it_prints_works(env: dict[str, str], tmp_path: Path) -> None
         ack = json.loads(await output("bash", "-c", f"set -e; {export}; {curl}"))
         assert ack["success"] is True
         begun = next(i for i, line in enumerate(lines) if line.startswith("import { io }"))
-        close = "socket.on('attempt_assistant_complete', () => socket.close())"
+        close = "socket.on('attempt_started', () => socket.close())"
         script = shlex.quote("\n".join([*lines[begun : begun + 3], close, lines[begun + 3]]))
-        node = f"cd {shlex.quote(str(CLIENTS))}; node --input-type=module -e {script}"
+        node = f"cd {shlex.quote(str(CLIENTS))}; exec node --input-type=module -e {script}"
         text = await output("bash", "-c", f"set -e; {export}; {node}")
         assert "attempt_started" in text
         assert "success: true" in text
 
 
 async def output(*words: str) -> str:
-    """Return what a program prints; it must succeed."""
+    """Return what a program prints; it must succeed, and is killed when it does not end."""
     process = await asyncio.create_subprocess_exec(*words, stdout=PIPE, stderr=PIPE, cwd=ROOT, env=os.environ)
-    out, err = await process.communicate()
+    try:
+        async with asyncio.timeout(WITHIN):
+            out, err = await process.communicate()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
     assert process.returncode == 0, err.decode()
     return out.decode()

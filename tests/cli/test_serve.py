@@ -132,7 +132,12 @@ async def test_a_disk_that_takes_no_more_leaves_no_half_secret(env: dict[str, st
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "http"), ("PORT", "70000"), ("GREENROOM_LOG_LEVEL", "loud"), ("GREENROOM_CORS_ORIGINS", "*")],
+    [
+        ("PORT", "70000"),
+        ("GREENROOM_LOG_LEVEL", "loud"),
+        ("GREENROOM_CORS_ORIGINS", "*"),
+        ("OPENAI_BASE_URL", "http"),
+    ],
 )
 async def test_a_wrong_value_is_told_by_its_variable(
     name: str, value: str, env: dict[str, str], tmp_path: Path
