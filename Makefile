@@ -37,9 +37,12 @@ setup-test: .venv/.installed-dev libraries $(CLIENTS)/node_modules/.installed
 	$(PIP) -r requirements-dev.lock
 	@touch $@
 
-# what the packaged mongod needs; `make run` only names it
+# what the packaged mongod needs (`make run` only names it), and curl for the README's tour
 .PHONY: libraries
 libraries: install
+	@command -v curl >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq curl; \
+		else echo "the tests of the README need curl; on Debian and Ubuntu: apt-get install curl" >&2; exit 1; fi
 	@if ldd $$($(BIN)/python -c 'from server.embedded.mongod import find_mongod; print(find_mongod())') | grep 'not found'; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libcurl4 libssl3; \
