@@ -62,7 +62,7 @@ async def test_its_refusals(server: Server, cast: Cast, client: Client) -> None:
     await refused(await cast.ops(), "attempt_message", "forbidden", **ids, message="Hi")
     await talk.end(grade=False)
     await refused(client, "attempt_message", "conflict", **ids, message="Hi")
-    chats = (await stored(server, "chats"))["chats"]
+    chats = await stored(server, "chats", owner=cast.learner_id)
     assert all("messages" not in c or c["messages"] == [] for c in chats)
     assert not [r for r in await server.asked() if r["stream"]]
 
@@ -98,7 +98,7 @@ async def test_of_two_messages_at_once_one_is_taken(server: Server, cast: Cast) 
     )
     assert sorted(a["success"] for a in acks) == [False, False, True]
     assert {a["error"]["code"] for a in acks if not a["success"]} == {"conflict"}
-    chats = (await stored(server, "chats"))["chats"]
+    chats = await stored(server, "chats", owner=cast.learner_id)
     assert len(chats[0]["messages"]) == 1
     await one.send("attempt_stop", chat_id=talk.chat_id)
 
@@ -266,7 +266,11 @@ async def test_a_reply_goes_on_when_everybody_has_left(server: Server, cast: Cas
 
 async def test_all_sockets_of_a_profile_see_the_same(server: Server, cast: Cast) -> None:
     await server.script({"chunks": ["a", "b", "c"], "delay_ms": 25})
-    clients = [await cast.learner(), await cast.learner(transports=["polling"]), await cast.http()]
+    clients: list[Client] = [
+        await cast.learner(),
+        await cast.learner(transports=["polling"]),
+        await cast.http(),
+    ]
     talk = await begin(clients[0])
     for client in clients[1:]:
         started = await client.until("attempt_chat_started")

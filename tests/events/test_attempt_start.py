@@ -34,7 +34,7 @@ async def test_an_author_may_try_a_home_that_is_assigned_to_others(server: Serve
     assert ack["chat_id"]
 
 
-async def test_what_it_refuses_makes_nothing(server: Server, client: Client) -> None:
+async def test_what_it_refuses_makes_nothing(server: Server, cast: Cast, client: Client) -> None:
     both = await refused(
         client, "attempt_start", "bad_request", home_id=home("everyone"), practice_id=practice("one")
     )
@@ -47,8 +47,8 @@ async def test_what_it_refuses_makes_nothing(server: Server, client: Client) -> 
     await refused(client, "attempt_start", "not_found", practice_id=home("everyone"))
     await refused(client, "attempt_start", "not_found", home_id=home("nobody"))
     await refused(client, "attempt_start", "unavailable", practice_id=practice("wishful"))
-    kept = await stored(server, "attempts", "chats")
-    assert kept == {"attempts": [], "chats": []}
+    for name in ("attempts", "chats"):
+        assert await stored(server, name, owner=cast.learner_id) == []
     assert "attempt_started" not in client.names()
 
 
@@ -56,17 +56,17 @@ async def test_ops_reads_only(server: Server, cast: Cast) -> None:
     await refused(await cast.ops(), "attempt_start", "forbidden", practice_id=practice("one"))
 
 
-async def test_a_lobby_comes_first(server: Server, learner: Socket) -> None:
+async def test_a_lobby_comes_first(server: Server, cast: Cast, learner: Socket) -> None:
     ack = await learner.send("attempt_start", practice_id=practice("lobby-first"))
     assert set(ack) == {"success", "attempt_id", "chat_entry_id"}
     await learner.until("attempt_started", chat_entry_id=ack["chat_entry_id"])
-    assert await stored(server, "chats") == {"chats": []}
+    assert await stored(server, "chats", owner=cast.learner_id) == []
     await learner.send("attempt_next", attempt_id=ack["attempt_id"])
     await learner.until("attempt_chat_started")
     assert len(learner.named("attempt_started")) == 1
 
 
-async def test_infinite_mode_begins_again_until_end_all(server: Server, learner: Socket) -> None:
+async def test_infinite_mode_begins_again_until_end_all(server: Server, cast: Cast, learner: Socket) -> None:
     talk = await begin(learner, infinite_mode=True)
     chat_ids = {talk.chat_id}
     for cycle in (2, 3):
@@ -77,8 +77,8 @@ async def test_infinite_mode_begins_again_until_end_all(server: Server, learner:
         talk.chat_id = started["chat_id"]
         await learner.send("attempt_join", chat_id=talk.chat_id)
     assert len(chat_ids) == 3
-    attempts = (await stored(server, "attempts"))["attempts"]
-    assert [(e["cycle"], e["state"]) for e in attempts[0]["entries"]] == [
+    attempt = (await stored(server, "attempts", owner=cast.learner_id))[0]
+    assert [(e["cycle"], e["state"]) for e in attempt["entries"]] == [
         (0, "done"),
         (1, "done"),
         (2, "open"),

@@ -34,7 +34,6 @@ KINDS = {
     "attempt_response_submit": "quiz",
     "attempt_use_previous": "proceed",
 }
-ANSWER = {"match": {"schema": "Verdict"}}
 FULL_MARKS = [
     {
         "match": {"schema": "Verdict", "system_contains": "Criterion: Listening"},
@@ -62,7 +61,7 @@ class Talk:
         return f"attempt_{self.chat_id}"
 
     @property
-    def ids(self) -> dict[str, str]:
+    def ids(self) -> Data:
         """Return what names the chat in payloads."""
         return {"attempt_id": self.attempt_id, "chat_id": self.chat_id}
 
@@ -74,6 +73,13 @@ class Talk:
         """Send a message and return the reply when it is complete."""
         ack = await self.send(message, **more)
         return await self.client.until("attempt_assistant_complete", message_id=ack["assistant_message_id"])
+
+    async def hears(self, text: str) -> None:
+        """Wait until the deltas of the chat add up to a text."""
+        count = 0
+        while "".join(d["content"] for d in self.client.named("attempt_progress", room=self.room)) != text:
+            count += 1
+            await self.client.until("attempt_progress", count=count, room=self.room)
 
     async def end(self, **more: Any) -> Data:
         """End the chat and return attempt_chat_ended."""
@@ -145,10 +151,11 @@ def one_after_another(events: list[tuple[str, Data]]) -> bool:
     )
 
 
-async def stored(server: Server, *names: str) -> dict[str, list[Data]]:
-    """Return all documents of collections as they are stored."""
-    database = server.app[keys.STORE].chats._documents.database
-    return {name: await database[name].find().sort("_id", 1).to_list(None) for name in names}
+async def stored(server: Server, name: str, *, owner: str) -> list[Data]:
+    """Return somebody's attempts or chats as they are stored, oldest first."""
+    documents = server.app[keys.STORE].chats._documents.database[name]
+    found: list[Data] = await documents.find({"owner.id": owner}).sort("created_at", 1).to_list(None)
+    return found
 
 
 def scenario(key: str) -> str:
