@@ -26,6 +26,7 @@ from server.rooms.bell import LocalBell
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
 from server.rooms.process import Process
+from server.rooms.retention import Retention
 from server.rooms.snapshot import Snapshots
 from server.settings import Settings
 from server.store import Store, connect
@@ -77,6 +78,7 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     models = app[keys.MODELS] = make_models(settings)
     snapshots = Snapshots(store.entries, {"attempt": chat_base(store)})
     hub = app[keys.HUB] = Hub(store.entries, process=process, bell=LocalBell(), snapshots=snapshots)
+    app[keys.RETENTION] = Retention(store.entries, hub=hub, snapshots=snapshots, days=settings.retention_days)
     outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, (store.chats, store.attempts))
     tasks = app[keys.TASKS] = Tasks()
     conversation = app[keys.CONVERSATION] = Conversation(
@@ -116,9 +118,8 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     store, process, hub = app[keys.STORE], app[keys.PROCESS], app[keys.HUB]
     await store.prepare()
     await process.beat()
-    running = [
-        _own(run) for run in (process.run, hub.log.run, hub.run, app[keys.OUTBOXES].run, app[keys.KEEPER].run)
-    ]
+    parts = (process, hub.log, hub, app[keys.OUTBOXES], app[keys.KEEPER], app[keys.RETENTION])
+    running = [_own(part.run) for part in parts]
     log.info("started", process=process.name, epoch=process.epoch)
     yield
     await app[keys.SOCKETS].close()
@@ -136,7 +137,7 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     await asyncio.gather(*running, return_exceptions=True)
     await hub.close()
     await app[keys.MODELS].aclose()
-    store.close()
+    await asyncio.to_thread(store.close)  # it waits for a database that does not answer
     log.info("stopped", process=process.name)
 
 

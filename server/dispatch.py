@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 import orjson
 import structlog
@@ -24,6 +24,9 @@ from server.store.requests import Request, RequestStore
 log = structlog.get_logger(__name__)
 WAIT_SECONDS = 10.0
 POLL_SECONDS = 0.1
+REMEMBER_TRIES = 60
+REMEMBER_SECONDS = 1.0
+CLOSE_SECONDS = 3.0
 MAX_EVENT_NAME = 64
 NOT_REMEMBERED = frozenset({"rate_limited", "unavailable", "internal"})
 PATH_PREFIX = "socket/v5/client/"
@@ -62,6 +65,7 @@ class Dispatcher:
         self._process = process
         self._max_depth = max_depth
         self._finishing: set[asyncio.Task[None]] = set()
+        self._running: set[tuple[str, str]] = set()
 
     async def __call__(self, event: str, data: object, caller: Caller) -> Answer:
         """Answer an event, named as on the wire or by its path; never raises but when it is cancelled."""
@@ -80,8 +84,11 @@ class Dispatcher:
             return _failure(Internal(), handler, payload)
 
     async def close(self) -> None:
-        """Finish remembering what was answered."""
-        await asyncio.gather(*self._finishing, return_exceptions=True)
+        """Finish remembering what was answered, for some seconds."""
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=CLOSE_SECONDS)
+        for task in self._finishing:
+            task.cancel()
 
     async def _answer(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
         key = payload.client_event_id if isinstance(payload, Change) else None
@@ -93,7 +100,12 @@ class Dispatcher:
         )
         if known is not None and (ack := await self._known(known, key, digest, caller.identity)) is not None:
             return Answer(ack=ack, status=_status_of(ack))
-        return await self._run_once(handler, payload, caller, key)
+        running = (caller.identity.key, key)
+        self._running.add(running)
+        try:
+            return await self._run_once(handler, payload, caller, key)
+        finally:
+            self._running.discard(running)
 
     async def _run(self, handler: Handler, payload: Payload, caller: Caller, key: str | None) -> Answer:
         ctx = Context(
@@ -115,13 +127,13 @@ class Dispatcher:
             answer = await self._run(handler, payload, caller, key)
         except GreenroomError as error:
             if error.code in NOT_REMEMBERED or error.may_retry:
-                self._later(self._requests.forget(caller.identity.key, key))
+                self._later(partial(self._requests.forget, caller.identity.key, key))
                 raise
             answer = _failure(error, handler, payload)
         except BaseException:
-            self._later(self._requests.forget(caller.identity.key, key))
+            self._later(partial(self._requests.forget, caller.identity.key, key))
             raise
-        self._later(self._requests.finish(caller.identity.key, key, answer.ack))
+        self._later(partial(self._requests.finish, caller.identity.key, key, answer.ack))
         return answer
 
     async def _known(self, known: Request, key: str, digest: str, identity: Identity) -> bytes | None:
@@ -132,7 +144,10 @@ class Dispatcher:
                 raise Conflict("client_event_id: it was used for another event or payload within 24 h.")
             if known.state == "done" and known.ack is not None:
                 return known.ack
-            if known.process not in await self._process.living() and await self._requests.take_over(
+            if known.process == self._process.name:
+                if (identity.key, key) not in self._running and not self._finishing:
+                    return None  # our claim went in although its reply was lost
+            elif known.process not in await self._process.living() and await self._requests.take_over(
                 identity.key, key, old=known.process, process=self._process.name
             ):
                 return None
@@ -144,14 +159,17 @@ class Dispatcher:
                 return None
             known = again
 
-    def _later(self, write: Any) -> None:
+    def _later(self, write: Callable[[], Awaitable[None]]) -> None:
         """Remember after the answer; ids derived from the request cover a process that dies before."""
 
         async def remember() -> None:
-            try:
-                await write
-            except Unavailable:
-                log.warning("request not remembered")
+            for _ in range(REMEMBER_TRIES):
+                try:
+                    await write()
+                    return
+                except Unavailable:
+                    await asyncio.sleep(REMEMBER_SECONDS)
+            log.warning("request not remembered")
 
         task = asyncio.create_task(remember())
         self._finishing.add(task)

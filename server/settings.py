@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     jwks_url: str | None = Field(None, description="JWKS address that verifies tokens instead of the secret.")
     jwt_audience: str | None = Field(None, description="Audience that tokens must name.")
     guests: bool | None = Field(None, description="Let clients without a token in as guests.")
+    retention_days: float = Field(
+        90, gt=0, description="Days after which the entries of an ended chat's room are forgotten."
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         [], description="Origins, separated by commas, allowed besides the server's own."
     )

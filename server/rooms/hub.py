@@ -239,7 +239,16 @@ class Hub:
         except Unavailable:
             await asyncio.sleep(RETRY_SECONDS)
             return []
-        return page if not page or page[-1].n == after + len(page) else None
+        if page:
+            return page if page[-1].n == after + len(page) else None
+        await asyncio.sleep(RETRY_SECONDS)  # no majority has it yet, or it is no longer kept
+        return None if await self._floor(room) > after else []
+
+    async def _floor(self, room: Room) -> int:
+        try:
+            return await self._entries.floor(room.name)
+        except Unavailable:
+            return 0
 
     async def _read(self, room: Room, after: int) -> list[Entry]:
         try:

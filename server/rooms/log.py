@@ -112,6 +112,10 @@ class Log:
         """Forget every number, because they belong to another epoch."""
         self._tops.clear()
 
+    def tops(self) -> list[tuple[str, int]]:
+        """Return the rooms that this process knows, with their highest numbers."""
+        return list(self._tops.items())
+
     async def flush(self) -> None:
         """Wait until nothing is queued."""
         await self._idle.wait()

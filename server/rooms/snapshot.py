@@ -57,6 +57,15 @@ class Snapshots:
         if cached is not None and cached.n > cached.saved:
             await self._entries.save_checkpoint(room.name, cached.n, cached.state)
 
+    async def store(self, room: Room) -> int:
+        """Store the fold of a room up to its head and return that offset; raises Unavailable."""
+        cached = await self._cached(room, fold := FOLDS[family(room.name)])
+        async with cached.lock:
+            await self._advance(room, cached, fold)
+            await self._entries.save_checkpoint(room.name, cached.n, cached.state)
+            cached.saved = cached.n
+            return cached.n
+
     def clear(self) -> None:
         """Forget all folds, because the log's epoch has changed."""
         self._cache.clear()

@@ -79,7 +79,8 @@ class AggregateStore(Generic[T]):
             "$expr": {"$lt": ["$outbox_at", {"$subtract": ["$$NOW", SWEEP_MS]}]},
         }
         with guard():
-            found = await self._documents.find(query, projection={"outbox": 1}).limit(100).to_list(100)
+            oldest = self._documents.find(query, projection={"outbox": 1}).sort("outbox_at", 1).limit(100)
+            found = await oldest.to_list(100)
         return [(d["_id"], [Pending.model_validate(p) for p in d.get("outbox", [])]) for d in found]
 
     async def orphans(self, living: Iterable[str]) -> list[T]:

@@ -13,6 +13,7 @@ from schemas.envelope import MAX_SAFE_INTEGER
 from server.store.guard import guard
 
 _DUPLICATE_KEY = 11000
+TRIM_PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,25 @@ class EntryStore:
         with guard():
             await self._rooms.update_one({"_id": room}, [{"$set": {"closed_at": "$$NOW"}}], upsert=True)
 
-    async def trim(self, room: str, upto: int) -> None:
-        """Forget the entries up to a number: first the floor, then the entries, oldest first."""
+    async def closed_rooms(self, days: float) -> list[str]:
+        """Return rooms that ended so many days ago, some at a time."""
+        old = {"$lt": ["$closed_at", {"$subtract": ["$$NOW", int(days * 86_400_000)]}]}
+        with guard():
+            found = self._rooms.find({"closed_at": {"$exists": True}, "$expr": old}).limit(1000)
+            return [d["_id"] for d in await found.to_list(1000)]
+
+    async def forget_closing(self, room: str) -> None:
+        """Note that a room's end has been dealt with."""
+        with guard():
+            await self._rooms.update_one({"_id": room}, {"$unset": {"closed_at": 1}})
+
+    async def trim(self, room: str, *, upto: int, floor: int) -> None:
+        """Forget the entries after `floor` up to a number: first the floor is stored, then the oldest go."""
         with guard():
             await self._rooms.update_one({"_id": room}, {"$max": {"floor": upto}}, upsert=True)
-            await self._entries.delete_many({"_id": _after(room, 0, upto)})
+            for start in range(0 if floor < TRIM_PAGE else floor - TRIM_PAGE, upto, TRIM_PAGE):
+                stop = min(start + TRIM_PAGE, upto)
+                await self._entries.delete_many({"_id": _after(room, start, stop)})
 
     async def checkpoint(self, room: str) -> tuple[int, dict[str, Any]] | None:
         """Return the newest stored fold of a room as (number, state)."""

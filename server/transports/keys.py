@@ -14,6 +14,7 @@ from server.llm import Models
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
 from server.rooms.process import Process
+from server.rooms.retention import Retention
 from server.settings import Settings
 from server.store import Store
 
@@ -39,6 +40,7 @@ CONVERSATION = web.AppKey("conversation", Conversation)
 ATTEMPTS = web.AppKey("attempts", Attempts)
 DISPATCH = web.AppKey("dispatch", Dispatcher)
 OUTBOXES = web.AppKey("outboxes", Outboxes)
+RETENTION = web.AppKey("retention", Retention)
 TASKS = web.AppKey("tasks", Tasks)
 KEEPER = web.AppKey("keeper", Keeper)
 SOCKETS = web.AppKey("sockets", Sockets)
