@@ -1,7 +1,6 @@
 """Where the parts meet; every lifetime is owned by one cleanup context."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -45,6 +44,7 @@ def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Appl
         settings.mongodb_url.get_secret_value() if settings.mongodb_url else "", settings.mongodb_database
     )
     process = Process(settings.instance, store.processes)
+    app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
     app[keys.PROCESS] = process
@@ -119,7 +119,7 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     await store.prepare()
     await process.beat()
     parts = (process, hub.log, hub, app[keys.OUTBOXES], app[keys.KEEPER], app[keys.RETENTION])
-    running = [_own(part.run) for part in parts]
+    running = [_own(part.run, app[keys.BROKEN]) for part in parts]
     log.info("started", process=process.name, epoch=process.epoch)
     yield
     await app[keys.SOCKETS].close()
@@ -141,14 +141,14 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     log.info("stopped", process=process.name)
 
 
-def _own(run: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
-    """Run a part for the life of the process; a part that breaks ends the process."""
+def _own(run: Callable[[], Coroutine[Any, Any, None]], broken: asyncio.Event) -> asyncio.Task[None]:
+    """Run a part for the life of the process; when it breaks, whoever runs the process has to end it."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("a part broke; the process ends", part=task.get_name(), exc_info=error)
+            broken.set()
+
     task = asyncio.create_task(run(), name=getattr(run, "__qualname__", "part"))
-    task.add_done_callback(_broke)
+    task.add_done_callback(ended)
     return task
-
-
-def _broke(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("a part broke; the process ends", part=task.get_name(), exc_info=error)
-        signal.raise_signal(signal.SIGTERM)

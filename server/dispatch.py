@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from handlers import HANDLERS
 from handlers.base import Context, Handler, Services
-from schemas.attempt import AttemptError, AttemptResponseResult
+from schemas.attempt import AttemptError
 from schemas.envelope import MAX_SAFE_INTEGER, Change, Id, Payload, Problem, Reply, ServerEvent
 from server.engine.access import Identity
 from server.errors import BadRequest, Conflict, GreenroomError, Internal, NotFound, Unavailable
@@ -76,7 +76,7 @@ class Dispatcher:
             payload = _validate(handler, data, self._max_depth)
             return await self._answer(handler, payload, caller)
         except GreenroomError as error:
-            return _failure(error, handler, payload or data)
+            return _failure(error, handler, payload)
         except RecursionError:
             return _failure(BadRequest("The payload is nested too deeply."), handler, None)
         except Exception:  # a bug of ours: the client gets an answer, the operator the traceback
@@ -99,7 +99,7 @@ class Dispatcher:
             caller.identity.key, key, digest=digest, process=self._process.name
         )
         if known is not None and (ack := await self._known(known, key, digest, caller.identity)) is not None:
-            return Answer(ack=ack, status=_status_of(ack))
+            return _again(ack, handler, payload)
         running = (caller.identity.key, key)
         self._running.add(running)
         try:
@@ -227,29 +227,25 @@ def _success(reply: Reply, ctx: Context) -> bytes:
     return b'{"success":true' + (b"," if len(body) > 2 else b"") + body[1:]
 
 
-def _failure(error: GreenroomError, handler: Handler | None, payload: object) -> Answer:
+def _failure(error: GreenroomError, handler: Handler | None, payload: Payload | None) -> Answer:
     failure = error.failure().model_dump(exclude_none=True)
     ack = orjson.dumps({"success": False, "error": failure})
     notices = [(e.event, e.encode()) for e in _notices(error, handler, payload)]
     return Answer(ack=ack, status=error.status, notices=notices)
 
 
-def _notices(error: GreenroomError, handler: Handler | None, payload: object) -> list[ServerEvent]:
+def _notices(error: GreenroomError, handler: Handler | None, payload: Payload | None) -> list[ServerEvent]:
     """Return the events that tell the sender of a failure beside the ack."""
-    if error.notice is not None:
-        return [error.notice]
-    refused = AttemptError(
+    usual = AttemptError(
         chat_id=_chat_id(payload),
         type=handler.error_type if handler else None,
         message=error.message,
         code=error.code,
     )
-    if handler is not None and handler.event == "attempt_response_submit":
-        return [AttemptResponseResult(success=False, message=error.message), refused]
-    return [refused]
+    return handler.refusal(usual, payload) if handler else [usual]
 
 
-def _chat_id(payload: object) -> Id | None:
+def _chat_id(payload: Payload | None) -> Id | None:
     found = getattr(payload, "chat_id", None)
     return found if isinstance(found, str) else None
 
@@ -258,12 +254,15 @@ def _digest(event: str, payload: Payload) -> str:
     return hashlib.sha256(event.encode() + payload.model_dump_json().encode()).hexdigest()
 
 
-def _status_of(ack: bytes) -> int:
+def _again(ack: bytes, handler: Handler, payload: Payload) -> Answer:
+    """Return the answer of a remembered ack; who repeats a failure is told like the first time."""
     body = orjson.loads(ack)
     if body["success"]:
-        return 200
-    codes = {c.code: c.status for c in GreenroomError.__subclasses__()}
-    return codes.get(body["error"]["code"], 500)
+        return Answer(ack=ack)
+    told = body["error"]
+    error = next(c for c in GreenroomError.__subclasses__() if c.code == told["code"])(told["message"])
+    notices = [(e.event, e.encode()) for e in _notices(error, handler, payload)]
+    return Answer(ack=ack, status=error.status, notices=notices)
 
 
 def _together(calls: list[Callable[[], None]]) -> Callable[[], None]:

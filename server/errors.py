@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from schemas.envelope import ErrorCode, Failure, Problem, ServerEvent
+from schemas.envelope import ErrorCode, Failure, Problem
 
 
 class GreenroomError(Exception):
@@ -19,12 +19,10 @@ class GreenroomError(Exception):
         details: list[Problem] | None = None,
         retry_after: float | None = None,
         retryable: bool | None = None,
-        notice: ServerEvent | None = None,
     ) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         self.details = details
         self.retry_after = retry_after
-        self.notice = notice  # sent to the client instead of the usual error event
         self.may_retry = type(self).retryable if retryable is None else retryable
         super().__init__(self.message)
 

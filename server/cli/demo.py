@@ -36,7 +36,7 @@ async def _demo(settings: Settings) -> None:
             practice = first_practice(packs)
             for line in describe(server.url, asked=settings, practice=practice, news=news):
                 print(line, flush=True)
-            await asyncio.Event().wait()
+            await server.until_broken()
     except asyncio.CancelledError:
         print("Greenroom has stopped; the data is kept.", flush=True)
         raise

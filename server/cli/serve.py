@@ -1,7 +1,5 @@
 """`serve`: the server on one address, with the parts that it needs."""
 
-import asyncio
-
 from server.cli.options import DataDir, Host, Port, configure
 from server.cli.run import run
 from server.settings import Settings
@@ -22,4 +20,4 @@ async def _serve(settings: Settings) -> None:
     async with serving(settings) as server:
         reached = "" if server.bound == server.url else f", here {server.url}"
         print(f"Greenroom listens on {server.bound}{reached}", flush=True)
-        await asyncio.Event().wait()
+        await server.until_broken()

@@ -32,6 +32,12 @@ class Serving:
     url: str
     settings: Settings
     store: Store
+    broken: asyncio.Event
+
+    async def until_broken(self) -> None:
+        """Wait until the process cannot go on, and raise Failure; cancelling is the usual end."""
+        await self.broken.wait()
+        raise Failure("a part of the server broke; its log tells which and why")
 
 
 @asynccontextmanager
@@ -59,6 +65,7 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
                         url=http_url(reachable(settings.host), port),
                         settings=effective,
                         store=app[keys.STORE],
+                        broken=app[keys.BROKEN],
                     )
             finally:
                 await runner.cleanup()

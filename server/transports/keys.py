@@ -1,5 +1,6 @@
 """Typed keys under which the application holds its parts."""
 
+import asyncio
 from typing import Protocol
 
 from aiohttp import web
@@ -40,6 +41,7 @@ CONVERSATION = web.AppKey("conversation", Conversation)
 ATTEMPTS = web.AppKey("attempts", Attempts)
 DISPATCH = web.AppKey("dispatch", Dispatcher)
 OUTBOXES = web.AppKey("outboxes", Outboxes)
+BROKEN = web.AppKey("broken", asyncio.Event)  # set when the process cannot go on
 RETENTION = web.AppKey("retention", Retention)
 TASKS = web.AppKey("tasks", Tasks)
 KEEPER = web.AppKey("keeper", Keeper)

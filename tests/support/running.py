@@ -100,3 +100,4 @@ async def running(settings: Settings, *, guests: bool = True) -> AsyncIterator[t
         yield f"http://127.0.0.1:{runner.addresses[0][1]}", app
     finally:
         await runner.cleanup()
+    assert not app[keys.BROKEN].is_set()

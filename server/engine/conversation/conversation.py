@@ -10,7 +10,6 @@ from schemas.attempt import (
     AttemptAssistantStart,
     AttemptMessage,
     AttemptMessageReply,
-    AttemptStopped,
     AttemptUserComplete,
     AttemptUserStart,
     Chat,
@@ -301,9 +300,3 @@ def why_not(chat: Chat, msg: AttemptMessage) -> GreenroomError | None:
     if parent is not None and all(m.id != parent for m in chat.messages):
         return NotFound("parent_message_id: there is no such message in this chat.")
     return None
-
-
-def refused_stop(chat_id: Id) -> Conflict:
-    """Return the refusal of a stop when nothing runs."""
-    message = "No reply is running in this chat."
-    return Conflict(message, notice=AttemptStopped(chat_id=chat_id, success=False, message=message))
