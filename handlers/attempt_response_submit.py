@@ -1,11 +1,17 @@
 """Handles attempt_response_submit."""
 
 from handlers.base import Context, handles
-from schemas.attempt import AttemptResponseReply, AttemptResponseSubmit
+from schemas.attempt import AttemptError, AttemptResponseReply, AttemptResponseResult, AttemptResponseSubmit
+from schemas.envelope import Payload, ServerEvent
 from server.engine.conversation.conversation import room_of
 
 
-@handles(AttemptResponseSubmit, error_type="quiz")
+def refusal(usual: AttemptError, payload: Payload | None) -> list[ServerEvent]:
+    """Say by attempt_response_result too that there is no result."""
+    return [AttemptResponseResult(success=False, message=usual.message), usual]
+
+
+@handles(AttemptResponseSubmit, error_type="quiz", refusal=refusal)
 async def attempt_response_submit(ctx: Context, msg: AttemptResponseSubmit) -> AttemptResponseReply:
     """Judge and store an answer to a question of the chat."""
     chat = await ctx.services.conversation.owned(ctx.caller, msg.chat_id)

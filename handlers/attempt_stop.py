@@ -1,16 +1,24 @@
 """Handles attempt_stop."""
 
 from handlers.base import Context, handles
-from schemas.attempt import AttemptStop
-from schemas.envelope import Reply
-from server.engine.conversation.conversation import refused_stop, room_of
+from schemas.attempt import AttemptError, AttemptStop, AttemptStopped
+from schemas.envelope import Payload, Reply, ServerEvent
+from server.engine.conversation.conversation import room_of
+from server.errors import Conflict
 
 
-@handles(AttemptStop, error_type="stop")
+def refusal(usual: AttemptError, payload: Payload | None) -> list[ServerEvent]:
+    """Say by attempt_stopped that there was nothing to stop."""
+    if isinstance(payload, AttemptStop) and usual.code == "conflict":
+        return [AttemptStopped(chat_id=payload.chat_id, success=False, message=usual.message)]
+    return [usual]
+
+
+@handles(AttemptStop, error_type="stop", refusal=refusal)
 async def attempt_stop(ctx: Context, msg: AttemptStop) -> Reply:
     """Stop the running reply; its text so far is kept."""
     chat = await ctx.services.conversation.owned(ctx.caller, msg.chat_id)
     await ctx.enter(room_of(chat.id))
     if not await ctx.services.conversation.stop(chat.id):
-        raise refused_stop(chat.id)
+        raise Conflict("No reply is running in this chat.")
     return Reply()

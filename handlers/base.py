@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from schemas.attempt import AttemptErrorType, JoinReply
+from schemas.attempt import AttemptError, AttemptErrorType, JoinReply
 from schemas.envelope import Change, Id, Payload, Reply, RoomPlace, ServerEvent
 from server.engine.access import Access, Identity
 from server.engine.attempts import Attempts
@@ -17,6 +17,7 @@ from server.rooms.hub import Hub
 P = TypeVar("P", bound=Payload)
 R = TypeVar("R", bound=Reply)
 Handle = Callable[["Context", Any], Awaitable[Reply]]
+Refusal = Callable[[AttemptError, Payload | None], list[ServerEvent]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class Handler:
     error_type: AttemptErrorType | None
     family: Literal["attempt", "room"]
     run: Handle
+    refusal: Refusal
 
     @property
     def changes(self) -> bool:
@@ -98,13 +100,29 @@ class Handler:
         return issubclass(self.schema, Change)
 
 
+def just_the_error(usual: AttemptError, payload: Payload | None) -> list[ServerEvent]:
+    """Tell the sender of a failure by attempt_error alone."""
+    return [usual]
+
+
 def handles(
-    schema: type[P], *, error_type: AttemptErrorType | None = None
+    schema: type[P], *, error_type: AttemptErrorType | None = None, refusal: Refusal = just_the_error
 ) -> Callable[[Callable[[Context, P], Awaitable[R]]], Handler]:
-    """Make a function the handler of the event that its payload class names."""
+    """Make a function the handler of the event that its payload class names.
+
+    `refusal` returns what the sender of a failure gets beside the ack, from the usual attempt_error and the
+    payload (None when it is not valid).
+    """
 
     def tag(run: Callable[[Context, P], Awaitable[R]]) -> Handler:
         family: Literal["attempt", "room"] = "room" if schema.event.startswith("room_") else "attempt"
-        return Handler(event=schema.event, schema=schema, error_type=error_type, family=family, run=run)
+        return Handler(
+            event=schema.event,
+            schema=schema,
+            error_type=error_type,
+            family=family,
+            run=run,
+            refusal=refusal,
+        )
 
     return tag
