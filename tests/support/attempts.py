@@ -152,9 +152,10 @@ def one_after_another(events: list[tuple[str, Data]]) -> bool:
 
 
 async def stored(server: Server, name: str, *, owner: str) -> list[Data]:
-    """Return somebody's attempts or chats as they are stored, oldest first."""
+    """Return somebody's attempts or chats as they are stored, oldest first, without their outboxes."""
     documents = server.app[keys.STORE].chats._documents.database[name]
-    found: list[Data] = await documents.find({"owner.id": owner}).sort("created_at", 1).to_list(None)
+    query = documents.find({"owner.id": owner}, projection={"outbox": 0, "outbox_at": 0})
+    found: list[Data] = await query.sort("created_at", 1).to_list(None)
     return found
 
 
