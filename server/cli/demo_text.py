@@ -36,15 +36,15 @@ def describe(url: str, *, asked: Settings, practice: tuple[Id, str] | None, news
 
 def _calls(url: str, asked: Settings, practice: tuple[Id, str]) -> list[str]:
     key, name = practice
-    headers = "-H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json'"
+    headers = "-H \"Authorization: Bearer $GREENROOM_TOKEN\" -H 'Content-Type: application/json'"
     body = f'{{"practice_id": "{key}"}}'
     return [
         f"  with curl, practising “{name}”:",
-        f"    export TOKEN=$({_command('token', asked, role='learner')})",
+        f"    export GREENROOM_TOKEN=$({_command('token', asked, role='learner')})",
         f"    curl -s {headers} -d '{body}' {url}/socket/v5/client/attempt/start",
         "  in JavaScript (npm install socket.io-client):",
         "    import { io } from 'socket.io-client'",
-        f"    const socket = io('{url}', {{ auth: {{ token: process.env.TOKEN }} }})",
+        f"    const socket = io('{url}', {{ auth: {{ token: process.env.GREENROOM_TOKEN }} }})",
         "    socket.onAny((event, data) => console.log(event, data))",
         f"    console.log(await socket.emitWithAck('attempt_start', {{ practice_id: '{key}' }}))",
     ]
