@@ -83,12 +83,15 @@ class AggregateStore(Generic[T]):
             found = await oldest.to_list(100)
         return [(d["_id"], [Pending.model_validate(p) for p in d.get("outbox", [])]) for d in found]
 
-    async def orphans(self, living: Iterable[str]) -> list[T]:
-        """Return aggregates with work whose owner is not among the living processes."""
+    async def orphans(self, living: Iterable[str], *, besides: Iterable[str] = ()) -> list[T]:
+        """Return aggregates, besides some, with work whose owner is not among the living processes."""
         dead = {"$exists": True, "$nin": list(living)}
         with guard():
             found = await self._documents.find(
-                {"$or": [{"work": {"$elemMatch": {"owner": dead}}}, {"reply.owner": dead}]}
+                {
+                    "_id": {"$nin": list(besides)},
+                    "$or": [{"work": {"$elemMatch": {"owner": dead}}}, {"reply.owner": dead}],
+                }
             ).to_list(50)
         return [self._read(d) for d in found]
 

@@ -1,6 +1,7 @@
 """An HTTP session: what a client without a socket follows, over one event stream at a time (core §6)."""
 
 import asyncio
+import socket as stdsocket
 from collections import deque
 from collections.abc import Sequence
 
@@ -13,8 +14,10 @@ from server.rooms.cursor import parse, tail
 from server.rooms.entry import Entry
 from server.rooms.follower import Follower, Marker
 from server.rooms.hub import Hub
+from server.rooms.room import Room
 from server.store.sessions import Session, SessionRoom, SessionStore
 
+SEND_BUFFER = 64 * 1024
 HARD_CAP = 1024 * 1024
 STALL_SECONDS = 5.0
 COMMENT_SECONDS = 15.0
@@ -35,7 +38,11 @@ class StreamSink:
     @property
     def size(self) -> int:
         """Return the bytes that wait for the client."""
-        return self._buffered + (self._transport.get_write_buffer_size() if self._transport else 0)
+        return self._buffered + self._untaken
+
+    @property
+    def _untaken(self) -> int:
+        return self._transport.get_write_buffer_size() if self._transport else 0
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Send entries of one room; each with the cursor over all rooms as its id."""
@@ -58,6 +65,8 @@ class StreamSink:
     async def run(self, request: web.Request, response: web.StreamResponse) -> None:
         """Write until the client goes or the stream is cut."""
         self._transport = request.transport
+        if self._transport is not None and (raw := self._transport.get_extra_info("socket")) is not None:
+            raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_SNDBUF, SEND_BUFFER)
         while not self.closed:
             try:
                 async with asyncio.timeout(COMMENT_SECONDS):
@@ -72,13 +81,14 @@ class StreamSink:
 
     async def _send(self, response: web.StreamResponse, data: bytes) -> None:
         writing = asyncio.ensure_future(response.write(data))
-        size = self.size
+        await asyncio.sleep(0)  # lets it put everything into the transport
+        left = self._untaken
         while not writing.done():
             await asyncio.wait([writing], timeout=STALL_SECONDS)
-            if not writing.done() and self.size >= size:
+            if not writing.done() and self._untaken >= left:
                 writing.cancel()
                 self.abort("slow consumer")
-            size = self.size
+            left = self._untaken
         await asyncio.gather(writing, return_exceptions=True)
         if not writing.cancelled() and writing.exception() is not None:
             self.closed = True
@@ -185,23 +195,39 @@ class HttpSession(Connection):
         """Serve a new stream from the client's cursor; an older stream of the session is cut."""
         self.detach()
         sink = StreamSink(self)
-        rooms = [r.room for r in self.record.rooms]
-        seen = parse(last_event_id, rooms, session_tag=self.record.tag) if last_event_id else None
-        starts = {r.room: r.start for r in self.record.rooms if not r.left}
-        cursors = {room: (seen or {}).get(room, start) for room, start in starts.items()}
-        resets = await self._resets(cursors)
-        loaded = {name: await self._hub.room(name) for name in cursors}
+        seen = self._seen(last_event_id)
+        cursors: dict[str, int] = {}
+        loaded: dict[str, Room] = {}
+        resets: list[RoomReset] = []
+        while fresh := [r for r in self.record.rooms if not r.left and r.room not in cursors]:
+            places = {r.room: seen.get(r.room, r.start) for r in fresh}
+            resets += await self._resets(places)
+            loaded |= {name: await self._hub.room(name) for name in places}
+            cursors |= places
+        # no await from here on: what is joined meanwhile would not be followed
+        self.detach()
         self.sink, self.follower, self._attached = sink, Follower(sink, self._hub.wake), True
         super().answer(confirmed)
         for reset in resets:
             super().answer(reset)
         while self._answers:
             super().answer(self._answers.popleft())
+        left = {r.room for r in self.record.rooms if r.left} - {
+            r.room for r in self.record.rooms if not r.left
+        }
         for name, room in loaded.items():
+            if name in left:
+                continue
             self.follower.follow(room, cursors[name], marker=self._markers.pop(name, None))
             if name in self._until:
                 self.follower.leave_after(name, self._until[name])
         return sink
+
+    def _seen(self, last_event_id: str | None) -> dict[str, int]:
+        """Return the cursors that a client came back with; a room that was left has none any more."""
+        rooms = ["" if r.left else r.room for r in self.record.rooms]
+        found = parse(last_event_id, rooms, session_tag=self.record.tag) if last_event_id else None
+        return found or {}
 
     def detach(self) -> None:
         """Stop serving the open stream, if there is one."""

@@ -5,6 +5,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from schemas.attempt import Chat
 from schemas.envelope import Id
 from server.engine.ids import new
@@ -88,6 +90,7 @@ async def stored(mortal: ServerProcess, chat_id: Id) -> Chat:
     return chat
 
 
+@pytest.mark.timeout(300)
 async def test_ten_kills_in_the_middle_of_replies(mortal: ServerProcess, model: Model) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")

@@ -122,8 +122,18 @@ class Http(Recorder):
     async def resume(self) -> None:
         """Read the stream, from the last event on."""
         before = len(self.named("connection_confirmed"))
-        self._reader = asyncio.create_task(self._read())
+        self.open()
         await self.until("connection_confirmed", count=before + 1)
+
+    def open(self) -> None:
+        """Begin to read the stream."""
+        self._reader = asyncio.create_task(self._read())
+
+    @property
+    def reader(self) -> asyncio.Task[None]:
+        """Return the task that reads the stream; it ends with it."""
+        assert self._reader is not None
+        return self._reader
 
     async def ended(self) -> None:
         """Wait until the server, or what is between, has cut the stream."""

@@ -54,7 +54,12 @@ class Keeper:
             return
         living = await self._process.living()
         suspects: set[str] = set()
-        for chat in await self._store.chats.orphans(living - {self._process.name}):
+        dead = await self._store.chats.orphans(living)
+        # asked for apart, so that much work of our own never hides the work of the dead
+        own = await self._store.chats.orphans(
+            living - {self._process.name}, besides=self._conversation.replying | {c.id for c in dead}
+        )
+        for chat in [*dead, *own]:
             if chat.reply is not None and self._abandoned(
                 f"reply:{chat.reply.message_id}",
                 owner=chat.reply.owner,

@@ -56,6 +56,11 @@ class Conversation:
         """Return the number of replies that this process is producing."""
         return len(self._replies)
 
+    @property
+    def replying(self) -> set[Id]:
+        """Return the chats in which this process is producing a reply."""
+        return set(self._replies)
+
     def is_running(self, chat_id: Id) -> bool:
         """Tell whether this process is producing a reply of this chat."""
         return chat_id in self._replies
