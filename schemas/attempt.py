@@ -645,6 +645,7 @@ class ChatEntry(BaseModel):
     chat_id: Id | None = None
     state: Literal["pending", "lobby", "open", "done"] = "pending"
     reused: bool = False
+    passed: bool = False  # its lobby is not to be shown any more
     by: Id | None = None  # the request that moved it on, so that running it again changes nothing
 
 

@@ -69,6 +69,19 @@ async def test_null_practises_the_scenario_after_all(server: Server, learner: So
     await talk.say()
 
 
+async def test_the_next_cycle_has_its_lobby_again(server: Server, learner: Socket) -> None:
+    ack = await learner.send("attempt_start", practice_id=practice("lobby-only"), infinite_mode=True)
+    chosen = {ack["chat_entry_id"]: None}
+    await learner.send(EVENT, attempt_id=ack["attempt_id"], previous_chat_map=chosen)
+    begun = await learner.until("attempt_chat_started")
+    talk = Talk(learner, ack["attempt_id"], begun["chat_id"], ack)
+    await talk.end(grade=False)
+    waiting = await learner.until("attempt_started", count=2)
+    assert waiting["chat_entry_id"] != ack["chat_entry_id"]
+    step = await learner.send("attempt_next", attempt_id=ack["attempt_id"])
+    assert step["chat_id"] != talk.chat_id
+
+
 async def test_all_or_nothing(server: Server, cast: Cast, client: Client) -> None:
     good = await practised(client)
     ungraded = await practised(client, grade=False)

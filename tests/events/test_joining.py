@@ -126,6 +126,7 @@ async def test_who_may_follow_a_profile(server: Server, cast: Cast) -> None:
     author, ops, stranger = await cast.author(), await cast.ops(), await cast.stranger()
     await refused(author, "room_join", "not_found", room=room)  # nobody has practised under this name yet
     talk = await begin(learner)
+    await learner.until("attempt_chat_started")
     for watcher in (author, ops):
         join = await watcher.send("room_join", room=room)
         assert join["snapshot"]["attempts"][0]["attempt_id"] == talk.attempt_id

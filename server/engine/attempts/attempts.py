@@ -215,8 +215,8 @@ class Attempts:
         reused: list[Chat] = []
         for key, chat_id in msg.previous_chat_map.items():
             entry = _reusable(attempt, key)
-            if chat_id is None:  # to be practised after all: its lobby is passed
-                update: dict[str, object] = {"use_custom": False, "use_previous": False}
+            if chat_id is None:  # to be practised after all
+                update: dict[str, object] = {"passed": True}
             else:
                 reused.append(await self._previous(caller, entry, chat_id))
                 update = {"chat_id": chat_id, "state": "done", "reused": True}

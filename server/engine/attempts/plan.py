@@ -31,7 +31,7 @@ def plan(attempt: Attempt, *, force: bool = False) -> Step:
     if not waiting:
         return Step("end", ended(attempt))
     entry = waiting[0]
-    if (entry.use_custom or entry.use_previous) and not force:
+    if (entry.use_custom or entry.use_previous) and not (force or entry.passed):
         return Step("lobby", with_entry(attempt, entry.model_copy(update={"state": "lobby"})), entry)
     return Step("chat", attempt, entry)
 
@@ -67,6 +67,7 @@ def next_cycle(attempt: Attempt) -> Attempt:
                 "chat_id": None,
                 "state": "pending",
                 "reused": False,
+                "passed": False,
                 "by": None,
             }
         )

@@ -27,7 +27,7 @@ from server.engine.conversation.parties import path_to
 from server.engine.grading import Grader, GradingTask
 from server.engine.hints import suggest_hints
 from server.engine.tasks import Tasks
-from server.errors import GreenroomError, Unavailable
+from server.errors import GreenroomError, Internal, Unavailable
 from server.llm import Models
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
@@ -194,11 +194,11 @@ class Works:
         except Unavailable:
             raise
         except GreenroomError as error:
-            event = AttemptError(
-                chat_id=chat.id, type="grade", message=error.message, code=error.code, grade_id=grade_id
-            )
-            failed = [pending(room_of(chat.id), event, f"{grade_id}:{work.fence}:failed")]
-            await self._change(chat.id, work, update={"$set": {"status": "closed"}}, outbox=failed)
+            await self._failed(chat, work, grade_id, error)
+            return None
+        except Exception:  # a bug of ours must not keep the chat from ending
+            log.exception("grading broke", chat_id=chat.id)
+            await self._failed(chat, work, grade_id, Internal())
             return None
         event_ = AttemptGraded(
             chat_id=chat.id,
@@ -216,6 +216,13 @@ class Works:
             more={"grades.grade_id": {"$ne": grade_id}},
         )
         return grade
+
+    async def _failed(self, chat: Chat, work: Work, grade_id: Id, error: GreenroomError) -> None:
+        event = AttemptError(
+            chat_id=chat.id, type="grade", message=error.message, code=error.code, grade_id=grade_id
+        )
+        failed = [pending(room_of(chat.id), event, f"{grade_id}:{work.fence}:failed")]
+        await self._change(chat.id, work, update={"$set": {"status": "closed"}}, outbox=failed)
 
     def _task(self, chat: Chat, work: Work, grade_id: Id) -> GradingTask:
         if chat.rubric is None:
