@@ -5,7 +5,7 @@ import pytest
 from server.engine.ids import new
 from tests.conftest import Cast
 from tests.support.attempts import Client, Data, Talk, begin, one_after_another, refused
-from tests.support.clients import Socket
+from tests.support.clients import Http, Socket
 from tests.support.running import Server
 
 JOINED = {"success", "room", "epoch", "offset", "recovered"}
@@ -173,6 +173,9 @@ async def test_a_call_that_fails_joins_nothing(server: Server, cast: Cast) -> No
 async def test_a_room_that_was_joined_is_not_left_by_itself(server: Server, client: Client) -> None:
     talk = await begin(client)
     await client.send("attempt_join", chat_id=talk.chat_id)
+    if isinstance(client, Http):
+        await client.drop()
+        await client.resume()
     await talk.end(grade=False)
     ack = await client.send("attempt_grade", **talk.ids)
     assert "rooms" not in ack
