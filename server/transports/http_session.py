@@ -153,6 +153,9 @@ class HttpSession(Connection):
 
     async def enter(self, name: str, *, until: frozenset[str] = frozenset()) -> RoomPlace | None:
         """Follow a room from its head on because of what the client does."""
+        if self.member(name) and name in self._until and until:
+            self._until[name] = until  # what is done last is to be seen to its end
+            self.follower.leave_after(name, until)
         if self.member(name) or self.full:
             return None
         room = await self._hub.room(name)

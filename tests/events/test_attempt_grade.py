@@ -60,6 +60,17 @@ async def test_every_closed_chat_is_graded_when_none_is_named(server: Server, le
     assert {g["chat_id"] for g in graded} == {talk.chat_id, second.chat_id}
 
 
+async def test_a_grade_asked_for_before_the_chat_has_ended_is_seen(server: Server, client: Client) -> None:
+    await server.script({"match": {"schema": "Verdict"}, "first_delay_ms": 100})
+    talk = await begin(client)
+    await talk.say()
+    end = await client.send("attempt_end", **talk.ids, grade=False)
+    ack = await client.send("attempt_grade", **talk.ids)
+    assert end["grade_id"] is None
+    await client.until("attempt_chat_ended")
+    assert [(await client.until("attempt_graded"))["grade_id"]] == ack["grade_ids"]
+
+
 async def test_an_author_grades_and_the_learner_sees_it(server: Server, cast: Cast) -> None:
     learner, author = await cast.learner(), await cast.author()
     talk = await ended_talk(learner)

@@ -46,8 +46,8 @@ async def test_every_change_is_answered_alike_when_repeated(server: Server, clie
         first = await client.send(event, **repeated)
         assert await client.send(event, **repeated) == first
     await client.until("attempt_ended")
+    await client.until("attempt_graded", chat_id=talk.chat_id)
     assert len(client.named("attempt_chat_ended", chat_id=talk.chat_id)) == 1
-    assert len(client.named("attempt_graded", chat_id=talk.chat_id)) == 1
 
 
 async def test_the_lobby_is_passed_once(server: Server, client: Client) -> None:
