@@ -69,9 +69,9 @@ class Follower:
             self._markers = {**(self._markers or {}), room.name: marker}
         if cursor == room.head:
             room.live[self] = None
-            self._mark(room.name)
         else:
             self._fall_behind(room)
+        self._mark(room.name)  # due already when it begins there, whatever came since the place was found
 
     def leave_after(self, room: str, events: frozenset[str]) -> None:
         """Leave a room by itself once one of these events has been written."""

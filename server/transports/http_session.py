@@ -20,6 +20,7 @@ from server.store.sessions import Session, SessionRoom, SessionStore
 SEND_BUFFER = 64 * 1024
 HARD_CAP = 1024 * 1024
 STALL_SECONDS = 5.0
+POLL_SECONDS = 0.1
 COMMENT_SECONDS = 15.0
 MAX_WAITING_ANSWERS = 64
 
@@ -80,15 +81,20 @@ class StreamSink:
                 self._session.drained()
 
     async def _send(self, response: web.StreamResponse, data: bytes) -> None:
+        loop = asyncio.get_running_loop()
         writing = asyncio.ensure_future(response.write(data))
         await asyncio.sleep(0)  # lets it put everything into the transport
-        left = self._untaken
-        while not writing.done():
-            await asyncio.wait([writing], timeout=STALL_SECONDS)
-            if not writing.done() and self._untaken >= left:
+        left, since = self._untaken, loop.time()
+        while not self.closed and (not writing.done() or self._untaken > SEND_BUFFER):
+            if writing.done():  # the library waits for the client at some writes only
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                await asyncio.wait([writing], timeout=POLL_SECONDS)
+            if self._untaken < left:
+                left, since = self._untaken, loop.time()
+            elif loop.time() - since >= STALL_SECONDS:
                 writing.cancel()
                 self.abort("slow consumer")
-            left = self._untaken
         await asyncio.gather(writing, return_exceptions=True)
         if not writing.cancelled() and writing.exception() is not None:
             self.closed = True

@@ -5,7 +5,7 @@ import random
 
 from server.transports import keys
 from tests.conftest import Cast
-from tests.support.clients import Http, Socket, http_client, socket
+from tests.support.clients import Http, Recorder, Socket, http_client, socket
 from tests.support.proxy import Proxy, proxy
 from tests.support.running import Server, practice
 from tests.support.tail import Tail
@@ -31,15 +31,29 @@ async def stored_text(server: Server, chat_id: str, message_id: str) -> str:
     return next(m.content for m in chat.messages if m.id == message_id)
 
 
-async def follow_until_cut(tail: Tail, through: Proxy, token: str, *, deltas: int) -> None:
-    """Join where the last connection ended, read some deltas, and lose the connection."""
+def places(rng: random.Random) -> list[int]:
+    """Return the lengths of the text at which the connection is cut."""
+    return [drop * 300 + rng.randint(1, 250) for drop in range(DROPS)]
+
+
+async def until_length(recorder: Recorder, place: int) -> None:
+    """Wait until the text is so long."""
+
+    def long() -> bool:
+        return sum(len(d["content"]) for d in recorder.named("attempt_progress")) >= place
+
+    await recorder.when(long)
+
+
+async def follow_until_cut(tail: Tail, through: Proxy, token: str, *, more: int) -> None:
+    """Join where the last connection ended, read so much more text, and lose the connection."""
     async with socket(through.url, {"token": token}) as client:
         chat_id = tail.room.removeprefix("attempt_")
         ack = await client.send("attempt_join", chat_id=chat_id, after=tail.last, epoch=tail.epoch)
         assert ack["recovered"] is True
         assert ack["epoch"] == tail.epoch
         assert "snapshot" not in ack
-        await client.until("attempt_progress", count=deltas)
+        await until_length(client, more)
         through.cut()
         await client.client.wait()
         tail.take(client)
@@ -54,8 +68,8 @@ async def test_a_socket_follows_a_reply_over_ten_cuts(server: Server, cast: Cast
     tail.epoch = learner.named("connection_confirmed")[0]["epoch"]
     token = server.token(cast.learner_id)
     async with proxy(server.url) as through:
-        for _ in range(DROPS):
-            await follow_until_cut(tail, through, token, deltas=rng.randint(1, 60))
+        for place in places(rng):
+            await follow_until_cut(tail, through, token, more=place - len(tail.text(message_id)))
         assert not tail.named("attempt_assistant_complete"), "the reply ended before the last cut"
         async with socket(through.url, {"token": token}) as last:
             ack = await last.send("attempt_join", chat_id=chat_id, after=tail.last, epoch=tail.epoch)
@@ -75,9 +89,8 @@ async def test_a_stream_follows_a_reply_over_ten_cuts(server: Server, cast: Cast
     ):
         await learner.connect()
         chat_id, message_id = await begin(learner)
-        for _ in range(DROPS):
-            seen = len(learner.named("attempt_progress"))
-            await learner.until("attempt_progress", count=seen + rng.randint(1, 60))
+        for place in places(rng):
+            await until_length(learner, place)
             through.cut()
             await learner.ended()
             await learner.resume()

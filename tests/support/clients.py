@@ -1,7 +1,7 @@
 """Clients with the verbs of the domain: call, until, seen."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -36,6 +36,13 @@ class Recorder:
     def seen_last(self, name: str) -> dict[str, Any]:
         """Return the payload of the newest event of a name."""
         return self.named(name)[-1]
+
+    async def when(self, condition: Callable[[], bool]) -> None:
+        """Wait for the event after which a condition holds."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
 
     async def until(
         self, name: str, *, count: int = 1, within: float = PATIENCE, **match: Any

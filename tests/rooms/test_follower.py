@@ -1,0 +1,48 @@
+"""A follower's marker when the room has gone on since the place was found."""
+
+from collections.abc import Sequence
+
+from server.rooms.entry import Entry
+from server.rooms.follower import Follower, Marker
+from server.rooms.room import Room
+
+
+class Client:
+    """Takes what is written."""
+
+    size = 0
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        self.got += [str(e.n) for e in entries]
+
+    def answer(self, event: str, data: bytes) -> None:
+        self.got.append(event)
+
+    def abort(self, reason: str) -> None:
+        raise AssertionError(reason)
+
+
+def entries(first: int, last: int) -> list[Entry]:
+    return [Entry(room="r", n=n, w="w", at=0, name="e", j=b"{}") for n in range(first, last + 1)]
+
+
+def test_a_marker_at_the_cursor_comes_before_what_came_since() -> None:
+    room, client = Room("r", 5), Client()
+    room.offer(entries(6, 7))
+    follower = Follower(client, lambda _: None)
+    follower.follow(room, 5, marker=Marker(5, "joined", b"{}"))
+    follower.page(room, entries(6, 7))
+    room.offer(entries(8, 8))
+    assert client.got == ["joined", "6", "7", "8"]
+
+
+def test_a_marker_past_the_cursor_comes_after_what_was_there() -> None:
+    room, client = Room("r", 5), Client()
+    room.offer(entries(6, 7))
+    follower = Follower(client, lambda _: None)
+    follower.follow(room, 3, marker=Marker(5, "joined", b"{}"))
+    follower.page(room, entries(4, 7))
+    assert client.got == ["4", "5", "joined", "6", "7"]
