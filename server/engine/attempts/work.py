@@ -191,7 +191,7 @@ class Works:
             grade = await self._grader.grade(
                 self._task(chat, work, grade_id), self._emitter(chat, work, grade_id)
             )
-        except Unavailable:
+        except (Unavailable, LeaseLost):
             raise
         except GreenroomError as error:
             await self._failed(chat, work, grade_id, error)
