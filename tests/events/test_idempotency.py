@@ -8,6 +8,11 @@ from tests.support.attempts import Client, Data, begin, check_failure, refused, 
 from tests.support.running import Server, practice
 
 
+def same(ack: Data) -> Data:
+    """Return what an ack says about the event; its rooms are those that this connection joined by it."""
+    return {name: value for name, value in ack.items() if name != "rooms"}
+
+
 async def test_a_repeated_message_is_stored_once(server: Server, cast: Cast) -> None:
     socket, http = await cast.learner(), await cast.http()
     talk = await begin(socket)
@@ -15,7 +20,7 @@ async def test_a_repeated_message_is_stored_once(server: Server, cast: Cast) -> 
     first = await socket.send("attempt_message", **message)
     await socket.until("attempt_assistant_complete")
     for client in (socket, http, await cast.learner()):
-        assert await client.send("attempt_message", **message) == first
+        assert same(await client.send("attempt_message", **message)) == same(first)
     chats = await stored(server, "chats", owner=cast.learner_id)
     assert [m["content"] for m in chats[0]["messages"] if m["role"] == "user"] == ["Once."]
     assert len([r for r in await server.asked() if r["stream"]]) == 1
@@ -26,7 +31,7 @@ async def test_at_the_same_time_it_acts_once_too(server: Server, cast: Cast) -> 
     start = {"practice_id": practice("one"), "client_event_id": new()}
     acks = await asyncio.gather(*(c.send("attempt_start", **start) for c in clients))
     assert {a["attempt_id"] for a in acks} == {acks[0]["attempt_id"]}
-    assert acks[0] == acks[1] == acks[2]
+    assert same(acks[0]) == same(acks[1]) == same(acks[2])
     assert len(await stored(server, "attempts", owner=cast.learner_id)) == 1
     ids = {"attempt_id": acks[0]["attempt_id"], "chat_id": acks[0]["chat_id"]}
     message = {**ids, "message": "Once.", "client_event_id": new()}
@@ -44,7 +49,7 @@ async def test_every_change_is_answered_alike_when_repeated(server: Server, clie
     ):
         repeated = {**data, "client_event_id": f"{event}-1"}
         first = await client.send(event, **repeated)
-        assert await client.send(event, **repeated) == first
+        assert same(await client.send(event, **repeated)) == same(first)
     await client.until("attempt_ended")
     await client.until("attempt_graded", chat_id=talk.chat_id)
     assert len(client.named("attempt_chat_ended", chat_id=talk.chat_id)) == 1
@@ -54,7 +59,7 @@ async def test_the_lobby_is_passed_once(server: Server, client: Client) -> None:
     ack = await client.send("attempt_start", practice_id=practice("lobby-first"), client_event_id="s")
     step = {"attempt_id": ack["attempt_id"], "client_event_id": "n"}
     first = await client.send("attempt_next", **step)
-    assert await client.send("attempt_next", **step) == first
+    assert same(await client.send("attempt_next", **step)) == same(first)
     await client.until("attempt_chat_started")
     assert len(client.named("attempt_chat_started")) == 1
 
@@ -92,7 +97,7 @@ async def test_a_failure_that_may_be_retried_is_not(server: Server, client: Clie
     await refused(client, "attempt_message", "conflict", retryable=True, **message)
     await client.send("attempt_stop", chat_id=talk.chat_id)
     ack = await client.send("attempt_message", **message)
-    assert await client.send("attempt_message", **message) == ack
+    assert same(await client.send("attempt_message", **message)) == same(ack)
 
 
 async def test_what_is_not_a_payload_is_not_remembered(server: Server, client: Client) -> None:
