@@ -8,24 +8,30 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 from server.store.guard import guard
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class SessionRoom:
-    """A room of a session; its index in the list is its alias in cursor strings and is never reused."""
+    """A room of a session, under an alias that the session never gives again.
 
+    `start` is where following began, a number of `epoch`. With `until` the room is left by itself after one
+    of these events; `ended` is the number of that event once it was written.
+    """
+
+    alias: int
     room: str
     start: int
-    left: bool = False
+    epoch: str
+    until: frozenset[str] = frozenset()
+    ended: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class Session:
-    """A stored session: whose it is, the hash of its stream's key, and its rooms."""
+    """A stored session: whose it is, the hash of its stream's key, its rooms, and the next room's alias."""
 
     id: str
     identity: dict[str, Any]
     key: str
-    tag: str
-    epoch: str
+    aliases: int
     rooms: list[SessionRoom] = field(default_factory=list)
 
 
@@ -41,8 +47,7 @@ class SessionStore:
             "_id": session.id,
             "identity": session.identity,
             "key": session.key,
-            "tag": session.tag,
-            "epoch": session.epoch,
+            "aliases": session.aliases,
             "process": process,
             "rooms": [_room_document(r) for r in session.rooms],
         }
@@ -59,23 +64,31 @@ class SessionStore:
             row = await self._sessions.find_one({"_id": session_id})
         if row is None:
             return None
-        rooms = [SessionRoom(r["room"], int(r["from"]), bool(r.get("left"))) for r in row["rooms"]]
         return Session(
             id=row["_id"],
             identity=row["identity"],
             key=row["key"],
-            tag=row["tag"],
-            epoch=row["epoch"],
-            rooms=rooms,
+            aliases=row["aliases"],
+            rooms=[_room(r) for r in row["rooms"]],
         )
 
-    async def save_rooms(self, session: Session, epoch: str) -> None:
-        """Store the rooms of a session and the epoch that their numbers belong to."""
+    async def save_room(self, session_id: str, room: SessionRoom) -> None:
+        """Add a room to a session, or store what has changed about it; the other rooms are not touched."""
+        document = _room_document(room)
         with guard():
-            await self._sessions.update_one(
-                {"_id": session.id},
-                {"$set": {"rooms": [_room_document(r) for r in session.rooms], "epoch": epoch}},
+            added = await self._sessions.update_one(
+                {"_id": session_id, "rooms.alias": {"$ne": room.alias}},
+                {"$push": {"rooms": document}, "$max": {"aliases": room.alias + 1}},
             )
+            if not added.matched_count:
+                await self._sessions.update_one(
+                    {"_id": session_id, "rooms.alias": room.alias}, {"$set": {"rooms.$": document}}
+                )
+
+    async def drop_room(self, session_id: str, alias: int) -> None:
+        """Remove a room from a session; its alias is not given again."""
+        with guard():
+            await self._sessions.update_one({"_id": session_id}, {"$pull": {"rooms": {"alias": alias}}})
 
     async def touch(self, session_ids: list[str]) -> None:
         """Note that sessions are in use."""
@@ -96,4 +109,22 @@ class SessionStore:
 
 
 def _room_document(room: SessionRoom) -> dict[str, Any]:
-    return {"room": room.room, "from": room.start, "left": room.left}
+    return {
+        "alias": room.alias,
+        "room": room.room,
+        "from": room.start,
+        "epoch": room.epoch,
+        "until": sorted(room.until),
+        "ended": room.ended,
+    }
+
+
+def _room(row: dict[str, Any]) -> SessionRoom:
+    return SessionRoom(
+        alias=int(row["alias"]),
+        room=row["room"],
+        start=int(row["from"]),
+        epoch=row["epoch"],
+        until=frozenset(row["until"]),
+        ended=None if row["ended"] is None else int(row["ended"]),
+    )

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,25 +18,30 @@ from server.dispatch import Answer, Caller
 from server.engine.access import Identity
 from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
-from server.rooms.cursor import tag
-from server.store.sessions import Session, SessionRoom
+from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports import keys
 from server.transports.http_errors import identify, json_response, read_json
-from server.transports.http_session import HttpSession
+from server.transports.http_session import HttpSession, Plan
 
 log = structlog.get_logger(__name__)
 EXPIRE_SECONDS = 120
-SWEEP_SECONDS = 10.0
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
 SESSIONS = web.AppKey("http_sessions", dict[str, HttpSession])
+SWEEP_SECONDS = web.AppKey("http_sessions_sweep_seconds", float)
 
 
 def attach(app: web.Application) -> None:
     """Add the addresses of events and streams."""
     app[SESSIONS] = {}
+    app[SWEEP_SECONDS] = 10.0
     app.router.add_post("/socket/v5/client/connect", connect)
     app.router.add_post("/socket/v5/client/disconnect", disconnect)
     app.router.add_post("/socket/v5/client/{event:.+}", event)
-    app.router.add_get("/socket/v5/stream/{session}", stream)
+    app.router.add_get("/socket/v5/stream/{session}", stream, allow_head=False)
     app.cleanup_ctx.append(_sweeper)
     app.on_shutdown.append(_cut_streams)
 
@@ -53,9 +59,8 @@ async def connect(request: web.Request) -> web.Response:
         id=session_id,
         identity=asdict(identity),
         key=_digest(key),
-        tag=tag(session_id),
-        epoch=app[keys.HUB].epoch,
-        rooms=[SessionRoom(identity.key, room.head)],
+        aliases=1,
+        rooms=[SessionRoom(alias=0, room=identity.key, start=room.head, epoch=app[keys.HUB].epoch)],
     )
     await app[keys.STORE].sessions.create(record, app[keys.PROCESS].name)
     app[SESSIONS][session_id] = HttpSession(app[keys.HUB], record, app[keys.STORE].sessions)
@@ -75,7 +80,7 @@ async def disconnect(request: web.Request) -> web.Response:
     if session is None:
         raise BadRequest("X-Session-Id: name the session to close.")
     request.app[SESSIONS].pop(session.record.id, None)
-    session.detach()
+    session.end()
     await request.app[keys.STORE].sessions.close(session.record.id)
     return json_response({"success": True})
 
@@ -89,9 +94,9 @@ async def event(request: web.Request) -> web.Response:
     answer: Answer = await dispatch(
         request.match_info["event"].replace("/", "_"), body, Caller(identity=identity, connection=session)
     )
-    if session is not None and session.attached:
+    if session is not None:
         for name, data in answer.notices:
-            session.sink.answer(name, data)
+            session.tell(name, data)
     answer.after()
     return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
 
@@ -105,45 +110,37 @@ async def stream(request: web.Request) -> web.StreamResponse:
     if identity.expires is not None and identity.expires <= time.time():
         raise Unauthenticated("The token has expired.")
     last = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
-    sink = await session.attach(_confirmed(session, identity, request.app, recovered=bool(last)), last)
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/event-stream; charset=utf-8",
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-        }
-    )
-    expiry = None
+    plan = await session.approach(last, partial(request.app[keys.ACCESS].may_follow, identity))
+    response = web.StreamResponse(headers=STREAM_HEADERS)
     try:
         await response.prepare(request)
-        if identity.expires is not None:
-            wait = max(0.0, identity.expires - time.time())
-            expiry = asyncio.get_running_loop().call_later(wait, _expire, session)
-        await sink.run(request, response)
+        request.writer.send_headers()
+    except ConnectionError:
+        return response  # the client is gone; the session waits for its next stream
+    sink = session.open(
+        plan,
+        wire=request.transport,
+        chunked=response.headers.get("Transfer-Encoding") == "chunked",
+        confirmed=_confirmed(session, identity, plan),
+    )
+    if identity.expires is not None:
+        sink.expire(identity.expires)
+    try:
+        await sink.run(request.writer, session.drained)
     finally:
-        if expiry is not None:
-            expiry.cancel()
-        if session.sink is sink:
-            session.detach()
+        session.detach(sink)
     return response
 
 
-def _expire(session: HttpSession) -> None:
-    session.sink.answer("auth_expired", b"{}")
-    asyncio.get_running_loop().call_later(5.0, session.detach)
-
-
-def _confirmed(
-    session: HttpSession, identity: Identity, app: web.Application, *, recovered: bool
-) -> ConnectionConfirmed:
+def _confirmed(session: HttpSession, identity: Identity, plan: Plan) -> ConnectionConfirmed:
     return ConnectionConfirmed(
         sid=session.record.id,
         profile_id=identity.id if identity.kind == "profile" else None,
         guest_id=identity.id if identity.kind == "guest" else None,
         server_time=time.time(),
         role=identity.role,
-        epoch=app[keys.HUB].epoch,
-        recovered=True if recovered and session.record.epoch == app[keys.HUB].epoch else None,
+        epoch=plan.epoch,
+        recovered=plan.recovered,
     )
 
 
@@ -186,25 +183,36 @@ async def _cut_streams(app: web.Application) -> None:
 
 
 async def _sweeper(app: web.Application) -> AsyncIterator[None]:
+    """Sweep while the process runs; a bug in it ends the process, as in its other parts."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("a part broke; the process ends", part=task.get_name(), exc_info=error)
+            app[keys.BROKEN].set()
+
     task = asyncio.create_task(_sweep(app), name="http session sweeper")
+    task.add_done_callback(ended)
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 async def _sweep(app: web.Application) -> None:
-    """Note the sessions in use, and forget those without a stream for two minutes."""
-    store = app[keys.STORE].sessions
     while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        now = asyncio.get_running_loop().time()
-        sessions = app[SESSIONS]
-        for session_id in [
-            s for s, h in sessions.items() if not h.attached and now - h.idle_since > EXPIRE_SECONDS
-        ]:
-            del sessions[session_id]
+        await asyncio.sleep(app[SWEEP_SECONDS])
         try:
-            await store.touch([s for s, h in sessions.items() if h.attached])
-            await store.expire(EXPIRE_SECONDS)
+            await _sweep_once(app[SESSIONS], app[keys.STORE].sessions)
         except Unavailable:
             log.warning("http sessions not swept")
+
+
+async def _sweep_once(sessions: dict[str, HttpSession], store: SessionStore) -> None:
+    """Store what the streams have changed, note who is in use, forget who had no stream for two minutes."""
+    for session in list(sessions.values()):
+        await session.rooms.save()
+    long_ago = asyncio.get_running_loop().time() - EXPIRE_SECONDS
+    for session_id, session in list(sessions.items()):
+        if not session.attached and session.idle_since < long_ago:
+            del sessions[session_id]
+    await store.touch([s for s, h in sessions.items() if h.attached])
+    await store.expire(EXPIRE_SECONDS)

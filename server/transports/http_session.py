@@ -1,110 +1,33 @@
 """An HTTP session: what a client without a socket follows, over one event stream at a time (core §6)."""
 
 import asyncio
-import socket as stdsocket
 from collections import deque
-from collections.abc import Sequence
-
-from aiohttp import web
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from schemas.envelope import RoomPlace, ServerEvent
 from schemas.room import RoomReset
+from server.errors import Conflict, Unavailable
 from server.rooms.connection import MAX_ROOMS, Connection, Joined
-from server.rooms.cursor import parse, tail
 from server.rooms.entry import Entry
 from server.rooms.follower import Follower, Marker
-from server.rooms.hub import Hub
+from server.rooms.hub import Hub, Place
 from server.rooms.room import Room
 from server.store.sessions import Session, SessionRoom, SessionStore
+from server.transports.http_stream import EventStream
+from server.transports.session_rooms import SessionRooms
 
-SEND_BUFFER = 64 * 1024
-HARD_CAP = 1024 * 1024
-STALL_SECONDS = 5.0
-POLL_SECONDS = 0.1
-COMMENT_SECONDS = 15.0
 MAX_WAITING_ANSWERS = 64
 
 
-class StreamSink:
-    """Buffers frames of one event stream; `run` writes them to the client."""
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """From where a new stream goes on; `recovered` is None when the client asked for nothing."""
 
-    def __init__(self, session: "HttpSession") -> None:
-        self._session = session
-        self._frames: list[bytes] = []
-        self._buffered = 0
-        self._ready = asyncio.Event()
-        self._transport: asyncio.Transport | None = None
-        self.closed = False
-
-    @property
-    def size(self) -> int:
-        """Return the bytes that wait for the client."""
-        return self._buffered + self._untaken
-
-    @property
-    def _untaken(self) -> int:
-        return self._transport.get_write_buffer_size() if self._transport else 0
-
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Send entries of one room; each with the cursor over all rooms as its id."""
-        ending = self._session.tail(entries[0].room)
-        for entry in entries:
-            name, data, n = entry.name.encode(), entry.data, entry.n
-            self._add(b"event: %b\ndata: %b\nid: %d%b\n\n" % (name, data, n, ending))
-
-    def answer(self, event: str, data: bytes) -> None:
-        """Send an event without an id."""
-        self._add(b"event: %b\ndata: %b\n\n" % (event.encode(), data))
-
-    def abort(self, reason: str) -> None:
-        """Cut the stream; the client comes back with its cursor."""
-        self.closed = True
-        self._ready.set()
-        if self._transport is not None:
-            self._transport.abort()
-
-    async def run(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Write until the client goes or the stream is cut."""
-        self._transport = request.transport
-        if self._transport is not None and (raw := self._transport.get_extra_info("socket")) is not None:
-            raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_SNDBUF, SEND_BUFFER)
-        while not self.closed:
-            try:
-                async with asyncio.timeout(COMMENT_SECONDS):
-                    await self._ready.wait()
-            except TimeoutError:
-                self._add(b":\n\n")
-            self._ready.clear()
-            frames, self._frames, self._buffered = self._frames, [], 0
-            if frames and not self.closed:
-                await self._send(response, b"".join(frames))
-                self._session.drained()
-
-    async def _send(self, response: web.StreamResponse, data: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        writing = asyncio.ensure_future(response.write(data))
-        await asyncio.sleep(0)  # lets it put everything into the transport
-        left, since = self._untaken, loop.time()
-        while not self.closed and (not writing.done() or self._untaken > SEND_BUFFER):
-            if writing.done():  # the library waits for the client at some writes only
-                await asyncio.sleep(POLL_SECONDS)
-            else:
-                await asyncio.wait([writing], timeout=POLL_SECONDS)
-            if self._untaken < left:
-                left, since = self._untaken, loop.time()
-            elif loop.time() - since >= STALL_SECONDS:
-                writing.cancel()
-                self.abort("slow consumer")
-        await asyncio.gather(writing, return_exceptions=True)
-        if not writing.cancelled() and writing.exception() is not None:
-            self.closed = True
-
-    def _add(self, frame: bytes) -> None:
-        self._frames.append(frame)
-        self._buffered += len(frame)
-        self._ready.set()
-        if self.size > HARD_CAP:
-            self.abort("slow consumer")
+    epoch: str
+    recovered: bool | None
+    places: list[tuple[SessionRoom, Room, int]] = field(default_factory=list)
+    resets: list[RoomReset] = field(default_factory=list)
 
 
 class HttpSession(Connection):
@@ -114,174 +37,224 @@ class HttpSession(Connection):
     """
 
     def __init__(self, hub: Hub, record: Session, store: SessionStore) -> None:
+        super().__init__(hub, EventStream(None))
         self.record = record
-        self._store = store
-        self._until: dict[str, frozenset[str]] = {}
-        self._markers: dict[str, Marker] = {}
-        self._answers: deque[ServerEvent] = deque(maxlen=MAX_WAITING_ANSWERS)
-        self._attached = False
+        self.rooms = SessionRooms(record, store)
+        self.closed = False
         self.idle_since = asyncio.get_running_loop().time()
-        super().__init__(hub, StreamSink(self))
+        self._markers: dict[str, Marker] = {}
+        self._answers: deque[tuple[str, bytes]] = deque(maxlen=MAX_WAITING_ANSWERS)
+        self._stream: EventStream | None = None
+        self._tail: tuple[str, bytes] | None = None
 
     @property
     def attached(self) -> bool:
         """Tell whether a stream is open."""
-        return self._attached
+        return self._stream is not None
 
     @property
     def full(self) -> bool:
         """Tell whether no further room may be joined."""
-        return len(self._rooms()) >= MAX_ROOMS
+        return len(self.rooms.members) >= MAX_ROOMS
 
     def member(self, room: str) -> bool:
         """Tell whether the room is one of the session's."""
-        return room in self._rooms()
-
-    def tail(self, room: str) -> bytes:
-        """Return what follows the number in the cursor strings of a room."""
-        aliases = {r.room: i for i, r in enumerate(self.record.rooms)}
-        return tail(room, self.follower.cursors, aliases=aliases, session_tag=self.record.tag).encode()
+        return room in self.rooms.members
 
     async def join(
         self, name: str, *, after: int | None, epoch: str | None, marker: ServerEvent | None
     ) -> Joined:
-        """Find the place and record it; following starts with `start`, or with the next stream."""
-        was_member = self.member(name)
-        joined = await super().join(name, after=after, epoch=epoch, marker=None)
-        self._until.pop(name, None)
-        if was_member:
-            return joined
-        place = joined.place
-        if marker is not None:
-            self._markers[name] = Marker(place.offset, marker.event, marker.encode())
-        await self._record(name, place.cursor)
-        return Joined(place, lambda: self._start(name))
+        """Find the place and store it; following starts with `start`, or with the next stream."""
+        room = await self._hub.room(name)
+        if not self.member(name):
+            place = await self._hub.place(name, after=after, epoch=epoch)
+            if not self.member(name):  # of several calls at a time one is the first
+                return await self._join(place, marker)
+        member = self.rooms.members[name]
+        self.rooms.stay(member, frozenset())
+        self.follower.stay(name)
+        await self.rooms.save()
+        if self.rooms.members.get(name) is not member:
+            raise Unavailable("The room was left while it was joined; join it again.")
+        head = Place(room=name, epoch=self._hub.epoch, offset=room.head, cursor=room.head, recovered=True)
+        return Joined(head, lambda: None)
 
     async def enter(self, name: str, *, until: frozenset[str] = frozenset()) -> RoomPlace | None:
-        """Follow a room from its head on because of what the client does."""
-        if self.member(name) and name in self._until and until:
-            self._until[name] = until  # what is done last is to be seen to its end
-            self.follower.leave_after(name, until)
-        if self.member(name) or self.full:
-            return None
+        """Follow a room from its head on because of what the client does; None when it did already."""
         room = await self._hub.room(name)
-        head = room.head
-        if until:
-            self._until[name] = until
-        await self._record(name, head)
+        if (member := self.rooms.members.get(name)) is not None:
+            if member.until and until:  # what is done last is to be seen to its end
+                self.rooms.stay(member, until)
+                self.follower.leave_after(name, until)
+                await self.rooms.save()
+            return None
+        if self.full:
+            return None
+        place = RoomPlace(room=name, epoch=self._hub.epoch, offset=room.head)
+        await self._add(name, start=place.offset, epoch=place.epoch, until=until)
         self._start(name)
-        return RoomPlace(room=name, epoch=self._hub.epoch, offset=head)
+        return place
 
     async def withdraw(self, name: str) -> None:
         """Leave a room that was entered for something that then failed, unless it was joined since."""
-        if name in self._until:
+        if (member := self.rooms.members.get(name)) is not None and member.until:
             await self.leave(name)
 
     async def leave(self, name: str) -> bool:
-        """Stop following, for good: another join gets another place in the list."""
-        was_member = self.member(name)
-        for room in self.record.rooms:
-            room.left = room.left or room.room == name
-        self._markers.pop(name, None)
-        self._until.pop(name, None)
-        if was_member:
-            self.follower.leave(await self._hub.room(name))
-            await self._store.save_rooms(self.record, self.record.epoch)
-        return was_member
+        """Stop following, for good: another join gets another place in the cursor strings."""
+        member = self.rooms.members.get(name)
+        if member is not None:
+            self._drop(member)
+        await self.rooms.save()
+        return member is not None
 
     def answer(self, event: ServerEvent) -> None:
         """Send an event to this client alone; it waits for the next stream if none is open."""
-        if self._attached:
-            super().answer(event)
+        self.tell(event.event, event.encode())
+
+    def tell(self, event: str, data: bytes) -> None:
+        """Send an event that is encoded already; the newest 64 wait for the next stream if none is open."""
+        if self._stream is not None:
+            self._stream.answer(event, data)
         else:
-            self._answers.append(event)
+            self._answers.append((event, data))
 
     def drained(self) -> None:
         """Tell the hub that the client has read something."""
         self._hub.drained(self.follower)
 
-    async def attach(self, confirmed: ServerEvent, last_event_id: str | None) -> StreamSink:
-        """Serve a new stream from the client's cursor; an older stream of the session is cut."""
+    async def approach(self, last_event_id: str | None, may: Callable[[str], Awaitable[bool]]) -> Plan:
+        """Find from where a new stream goes on, in the rooms that its client still may follow.
+
+        An older stream ends. Rooms whose place is gone start from a snapshot. Raises Unavailable.
+        """
         self.detach()
-        sink = StreamSink(self)
-        seen = self._seen(last_event_id)
-        cursors: dict[str, int] = {}
-        loaded: dict[str, Room] = {}
-        resets: list[RoomReset] = []
-        while fresh := [r for r in self.record.rooms if not r.left and r.room not in cursors]:
-            places = {r.room: seen.get(r.room, r.start) for r in fresh}
-            resets += await self._resets(places)
-            loaded |= {name: await self._hub.room(name) for name in places}
-            cursors |= places
-        # no await from here on: what is joined meanwhile would not be followed
+        self.idle_since = asyncio.get_running_loop().time()
+        epoch = self._hub.epoch
+        seen = self.rooms.seen(last_event_id, epoch=epoch) if last_event_id else None
+        plan = Plan(epoch=epoch, recovered=seen is not None if last_event_id else None)
+        self.rooms.settle(seen or {}, epoch=epoch)
+        for member in list(self.rooms.members.values()):
+            if await may(member.room):
+                await self._find(plan, member, (seen or {}).get(member.alias))
+            else:
+                plan.recovered = plan.recovered and False
+                if self.rooms.members.get(member.room) is member:
+                    self._drop(member)
+        await self.rooms.save()
+        return plan
+
+    def open(
+        self, plan: Plan, *, wire: asyncio.Transport | None, chunked: bool, confirmed: ServerEvent
+    ) -> EventStream:
+        """Serve a stream as planned; an older one ends. What was joined since the plan is followed too."""
         self.detach()
-        self.sink, self.follower, self._attached = sink, Follower(sink, self._hub.wake), True
-        super().answer(confirmed)
-        for reset in resets:
-            super().answer(reset)
+        stream = EventStream(wire, chunked=chunked, tail=self._tail_of)
+        if self.closed:
+            stream.finish()
+            return stream
+        if plan.epoch != self._hub.epoch:
+            stream.abort("epoch changed")
+            return stream
+        self.sink, self.follower, self._stream = stream, Follower(stream, self._hub.wake), stream
+        for event in (confirmed, *plan.resets):
+            self.answer(event)
         while self._answers:
-            super().answer(self._answers.popleft())
-        left = {r.room for r in self.record.rooms if r.left} - {
-            r.room for r in self.record.rooms if not r.left
-        }
-        for name, room in loaded.items():
-            if name in left:
-                continue
-            self.follower.follow(room, cursors[name], marker=self._markers.pop(name, None))
-            if name in self._until:
-                self.follower.leave_after(name, self._until[name])
-        return sink
+            self.tell(*self._answers.popleft())
+        for member, room, cursor in plan.places:
+            if self.rooms.members.get(member.room) is member:
+                self._go_on(member, room, cursor)
+        for name in self.rooms.members:
+            self._start(name)
+        return stream
 
-    def _seen(self, last_event_id: str | None) -> dict[str, int]:
-        """Return the cursors that a client came back with; a room that was left has none any more."""
-        rooms = ["" if r.left else r.room for r in self.record.rooms]
-        found = parse(last_event_id, rooms, session_tag=self.record.tag) if last_event_id else None
-        return found or {}
-
-    def detach(self) -> None:
-        """Stop serving the open stream, if there is one."""
-        if not self._attached:
+    def detach(self, stream: EventStream | None = None) -> None:
+        """End the open stream, if there is one; if a stream is named, only when it is that one."""
+        if self._stream is None or stream not in (None, self._stream):
             return
-        self._attached = False
-        for room in self.record.rooms:
-            if room.room in self._until and room.room not in self.follower.cursors:
-                room.left = True  # it left by itself
+        ending, self._stream = self._stream, None
         self.idle_since = asyncio.get_running_loop().time()
         self.close()
-        if isinstance(self.sink, StreamSink):
-            self.sink.abort("replaced")
+        ending.finish()
 
-    async def _resets(self, cursors: dict[str, int]) -> list[RoomReset]:
-        """Find rooms whose numbers mean something else now, or whose place is gone; change their cursors."""
-        resets = []
-        for name, cursor in list(cursors.items()):
-            place = await self._hub.place(name, after=cursor, epoch=self.record.epoch)
-            if not place.recovered and place.snapshot is not None:
-                cursors[name] = place.cursor
-                resets.append(
-                    RoomReset(room=name, epoch=place.epoch, offset=place.offset, snapshot=place.snapshot)
-                )
-        if self.record.epoch != self._hub.epoch:
-            self.record.epoch = self._hub.epoch
-            for room in self.record.rooms:
-                room.start = cursors.get(room.room, 0)
-            await self._store.save_rooms(self.record, self.record.epoch)
-        return resets
+    def end(self) -> None:
+        """End the session: its stream ends, and no other opens."""
+        self.closed = True
+        self.detach()
 
-    async def _record(self, name: str, start: int) -> None:
-        self.record.rooms.append(SessionRoom(name, start))
-        await self._store.save_rooms(self.record, self.record.epoch)
+    async def _find(self, plan: Plan, member: SessionRoom, seen: int | None) -> None:
+        """Add a room to a plan; without its place there it starts from a snapshot."""
+        cursor, epoch = (member.start, member.epoch) if seen is None else (seen, plan.epoch)
+        place = await self._hub.place(member.room, after=cursor, epoch=epoch)
+        if place.snapshot is not None:
+            plan.recovered = plan.recovered and False
+            plan.resets.append(
+                RoomReset(room=place.room, epoch=place.epoch, offset=place.offset, snapshot=place.snapshot)
+            )
+        plan.places.append((member, await self._hub.room(member.room), place.cursor))
+
+    async def _join(self, place: Place, marker: ServerEvent | None) -> Joined:
+        if self.full:
+            raise Conflict("This session follows too many rooms; leave one first.")
+        if marker is not None:
+            self._markers[place.room] = Marker(place.offset, marker.event, marker.encode())
+        await self._add(place.room, start=place.cursor, epoch=place.epoch)
+        return Joined(place, lambda: self._start(place.room))
+
+    async def _add(self, name: str, *, start: int, epoch: str, until: frozenset[str] = frozenset()) -> None:
+        """Add a room and store it; a failure takes it back."""
+        member = self.rooms.add(name, start=start, epoch=epoch, until=until)
+        try:
+            await self.rooms.save()
+        except BaseException:
+            if self.rooms.members.get(name) is member:
+                self._drop(member)
+            raise
+
+    def _drop(self, member: SessionRoom) -> None:
+        self.rooms.drop(member)
+        self._gone(member.room)
+
+    def _gone(self, name: str) -> None:
+        """Stop following a room that is no member any more."""
+        self._tail = None
+        self._markers.pop(name, None)
+        if name not in self.follower.cursors:
+            return
+        if (room := self._hub.loaded_room(name)) is not None:
+            self.follower.leave(room)
+        else:
+            self.sink.abort("place is gone")
 
     def _start(self, name: str) -> None:
-        """Follow a recorded room on the open stream, if there is one and it does not follow it already."""
-        room = self._hub.loaded_room(name)
-        if not self._attached or room is None or name in self.follower.cursors:
+        """Follow a member on the open stream, if there is one and it does not follow it already."""
+        member = self.rooms.members.get(name)
+        if self._stream is None or member is None or name in self.follower.cursors:
             return
-        start = next(r.start for r in reversed(self.record.rooms) if r.room == name)
-        self.follower.follow(room, start, marker=self._markers.pop(name, None))
-        if name in self._until:
-            self.follower.leave_after(name, self._until[name])
+        room = self._hub.loaded_room(name)
+        if room is None or member.epoch != self._hub.epoch:
+            self.sink.abort("place is gone")
+        else:
+            self._go_on(member, room, member.start)
 
-    def _rooms(self) -> set[str]:
-        gone = {name for name in self._until if self._attached and name not in self.follower.cursors}
-        return {r.room for r in self.record.rooms if not r.left} - gone
+    def _go_on(self, member: SessionRoom, room: Room, cursor: int) -> None:
+        self._tail = None
+        self._follow(room, cursor, self._markers.pop(member.room, None))
+        if member.until:
+            self.follower.leave_after(member.room, member.until)
+
+    def _tail_of(self, entries: Sequence[Entry]) -> bytes:
+        """Return what follows the number in the strings of entries that are being written.
+
+        It stays the same until another room writes, or the rooms change.
+        """
+        last = entries[-1]
+        if self._tail is None or self._tail[0] != last.room:
+            cursors = self.follower.cursors
+            self._tail = last.room, self.rooms.tail(last.room, cursors, epoch=self._hub.epoch)
+        found = self._tail[1]
+        member = self.rooms.members[last.room]
+        if last.name in member.until:
+            self.rooms.end(member, last.n)
+            self._gone(last.room)
+        return found

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import socket as stdsocket
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +15,8 @@ from server.transports.socketio.library import EngineBase
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.socket import EngineSocket, hang_up
+from server.transports.wire import bound
 
-SEND_BUFFER = 64 * 1024
 WS_CLOSE_SECONDS = 1.0
 
 
@@ -161,8 +160,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         wire = request.transport
         if wire is None or wire.is_closing():
             return ws, None
-        if (raw := wire.get_extra_info("socket")) is not None:
-            raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_SNDBUF, SEND_BUFFER)
+        bound(wire)
         return ws, wire
 
     async def _poll(self, request: web.Request, socket: EngineSocket) -> web.StreamResponse:

@@ -9,9 +9,9 @@ from server.transports.socketio.frames import CLOSE, CLOSE_FRAME, PING, Packet, 
 from server.transports.socketio.library import SocketBase
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.outbox import Outbox
+from server.transports.wire import end
 
 WATCH_SECONDS = 1.0
-LINGER_SECONDS = 2.0
 
 
 class Credentials(Protocol):
@@ -191,11 +191,7 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
 
 def hang_up(wire: asyncio.Transport) -> None:
     """Close a WebSocket after what was written; a peer that does not read is cut after a moment."""
-    if not wire.is_closing():
-        wire.write(CLOSE_FRAME)
-        wire.close()
-        if wire.get_write_buffer_size():
-            asyncio.get_running_loop().call_later(LINGER_SECONDS, wire.abort)
+    end(wire, CLOSE_FRAME)
 
 
 async def _text(ws: web.WebSocketResponse) -> str | None:

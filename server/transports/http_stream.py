@@ -1,0 +1,152 @@
+"""The one writer of an event stream: Server-Sent Events, written straight to the transport (socket-v5 §1)."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import structlog
+from aiohttp.abc import AbstractStreamWriter
+
+from server.rooms.entry import Entry
+from server.rooms.follower import LOW_WATER
+from server.transports.socketio.outbox import Outbox
+from server.transports.wire import bound, end
+
+log = structlog.get_logger(__name__)
+COMMENT_SECONDS = 15.0
+WATCH_SECONDS = 1.0
+GRACE_SECONDS = 5.0
+MAX_TIMER = 3600.0
+COMMENT = b":\n\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+class EventStream:
+    """The sink of one stream: what a tick writes is with the transport at its end, as for a WebSocket.
+
+    Who is too slow is told by the outbox, the same for all transports. `tail` returns what follows the number
+    in the ids of entries of one room. Without a transport it is a stream that has ended.
+    """
+
+    def __init__(
+        self,
+        wire: asyncio.Transport | None,
+        *,
+        chunked: bool = True,
+        tail: Callable[[Sequence[Entry]], bytes] = lambda entries: b"",
+    ) -> None:
+        self._wire = wire
+        self._chunked = chunked
+        self._tail = tail
+        self._loop = asyncio.get_running_loop()
+        self._outbox = Outbox(self)
+        self._news = asyncio.Event()
+        self._silent_since = self._loop.time()
+        self._timers: list[asyncio.TimerHandle] = []
+        if wire is None:
+            self._outbox.close()
+            return
+        bound(wire)
+        wire.set_write_buffer_limits(high=LOW_WATER, low=LOW_WATER)  # so that `run` hears of the low water
+        self._outbox.open(wire)
+
+    @property
+    def size(self) -> int:
+        """Return the bytes that wait for the client."""
+        return self._outbox.size
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Send entries of one room; each with the cursors of all rooms as its id."""
+        if self._outbox.closed:
+            return
+        tail = self._tail(entries)
+        self._send(
+            b"".join(
+                [b"event: %b\ndata: %b\nid: %d%b\n\n" % (e.name.encode(), e.data, e.n, tail) for e in entries]
+            )
+        )
+
+    def answer(self, event: str, data: bytes) -> None:
+        """Send an event without an id."""
+        self._send(b"event: %b\ndata: %b\n\n" % (event.encode(), data))
+
+    def abort(self, reason: str) -> None:
+        """Cut the stream; the client comes back with its cursors."""
+        self._outbox.abort(reason)
+
+    def finish(self) -> None:
+        """End the stream after what was written; a client that does not read is cut after a moment."""
+        if self._wire is not None and not self._outbox.closed:
+            self._outbox.close()
+            end(self._wire, LAST_CHUNK if self._chunked else b"")
+        self._news.set()
+
+    def expire(self, at: float) -> None:
+        """Tell the client when its token ends, in epoch seconds, and finish some seconds later."""
+        left = at - time.time()
+        if left > 0:
+            self._later(min(left, MAX_TIMER), lambda: self.expire(at))
+            return
+        self.answer("auth_expired", b"{}")
+        self._later(GRACE_SECONDS, self.finish)
+
+    async def run(self, writer: AbstractStreamWriter, drained: Callable[[], None]) -> None:
+        """Call `drained` whenever the client has read what waited, until it is gone or the stream ends."""
+        self._look()
+        try:
+            with suppress(ConnectionError):
+                while not self._ended:
+                    await self._news.wait()
+                    self._news.clear()
+                    await writer.drain()
+                    drained()
+        finally:
+            self._outbox.close()
+            for timer in self._timers:
+                timer.cancel()
+
+    def now(self) -> float:
+        """Return the loop's time, for the outbox."""
+        return self._loop.time()
+
+    def watch(self) -> None:
+        """Look at the outbox every second while it asks for it."""
+        self._later(WATCH_SECONDS, self._tick)
+
+    def cut(self, reason: str) -> None:
+        """Abort the connection, for the outbox; use `abort` from outside."""
+        log.info("stream cut", reason=reason)
+        if self._wire is not None:
+            self._wire.abort()
+        self._news.set()
+
+    @property
+    def _ended(self) -> bool:
+        return self._outbox.closed or self._wire is None or self._wire.is_closing()
+
+    def _send(self, frame: bytes) -> None:
+        if self._outbox.closed:
+            return
+        self._silent_since = self._loop.time()
+        self._outbox.write(b"%x\r\n%b\r\n" % (len(frame), frame) if self._chunked else frame)
+        if self._outbox.size > LOW_WATER:
+            self._news.set()
+
+    def _look(self) -> None:
+        """Notice that the client is gone, and comment on a stream that is silent."""
+        if self._ended:
+            self._news.set()
+            return
+        if self._loop.time() - self._silent_since >= COMMENT_SECONDS:
+            self._send(COMMENT)
+        self._later(WATCH_SECONDS, self._look)
+
+    def _tick(self) -> None:
+        if self._outbox.tick():
+            self.watch()
+
+    def _later(self, seconds: float, call: Callable[[], None]) -> None:
+        now = self._loop.time()
+        self._timers = [timer for timer in self._timers if timer.when() > now and not timer.cancelled()]
+        self._timers.append(self._loop.call_later(seconds, call))
