@@ -16,6 +16,7 @@ from server.rooms.hub import Hub
 
 P = TypeVar("P", bound=Payload)
 R = TypeVar("R", bound=Reply)
+CHAT_OVER = frozenset({"attempt_chat_ended"})
 Handle = Callable[["Context", Any], Awaitable[Reply]]
 Refusal = Callable[[AttemptError, Payload | None], list[ServerEvent]]
 
@@ -45,7 +46,7 @@ class Context:
         """Return an id for something new; the same one when the same request is run again."""
         return derive(self.caller.key, self.request_key, what) if self.request_key else new()
 
-    async def enter(self, room: str, *, until: frozenset[str] = frozenset({"attempt_chat_ended"})) -> None:
+    async def enter(self, room: str, *, until: frozenset[str] = CHAT_OVER) -> None:
         """Follow a room because of what the caller does; it is left by itself after one of `until`."""
         if self.connection is not None and (place := await self.connection.enter(room, until=until)):
             self.entered.append(place)

@@ -1,6 +1,7 @@
 """Where the parts meet; every lifetime is owned by one cleanup context."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
@@ -20,6 +21,7 @@ from server.engine.conversation import Conversation
 from server.engine.grading import Grader
 from server.engine.tasks import Tasks
 from server.errors import Unavailable
+from server.idempotency import Once
 from server.llm import Models
 from server.rooms.bell import LocalBell
 from server.rooms.hub import Hub
@@ -43,7 +45,7 @@ def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Appl
     store = connect(
         settings.mongodb_url.get_secret_value() if settings.mongodb_url else "", settings.mongodb_database
     )
-    process = Process(settings.instance, store.processes)
+    process = Process(f"{settings.instance}-{secrets.token_hex(4)}", store.processes)
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
@@ -76,7 +78,7 @@ def make_models(settings: Settings) -> Models:
 
 def _assemble(app: web.Application, settings: Settings, *, store: Store, process: Process) -> None:
     models = app[keys.MODELS] = make_models(settings)
-    snapshots = Snapshots(store.entries, {"attempt": chat_base(store)})
+    snapshots = Snapshots(store.entries, {"attempt": chat_base(store)}, epoch=lambda: process.epoch)
     hub = app[keys.HUB] = Hub(store.entries, process=process, bell=LocalBell(), snapshots=snapshots)
     app[keys.RETENTION] = Retention(store.entries, hub=hub, snapshots=snapshots, days=settings.retention_days)
     outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, (store.chats, store.attempts))
@@ -84,6 +86,7 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     conversation = app[keys.CONVERSATION] = Conversation(
         store=store, hub=hub, outboxes=outboxes, models=models, process=process, tasks=tasks
     )
+    process.on_lost(conversation.interrupt_all)
     maker = ChatMaker(store, process.name)
     proceeding = Proceeding(store=store, outboxes=outboxes, conversation=conversation, maker=maker)
     works = Works(
@@ -109,7 +112,7 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     app[keys.KEEPER] = Keeper(store=store, conversation=conversation, works=works, process=process)
     services = Services(access=app[keys.ACCESS], attempts=attempts, conversation=conversation, hub=hub)
     app[keys.DISPATCH] = Dispatcher(
-        services, requests=store.requests, process=process, max_depth=settings.max_json_depth
+        services, once=Once(store.requests, process), max_depth=settings.max_json_depth
     )
 
 

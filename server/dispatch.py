@@ -1,32 +1,24 @@
 """From (event, data, caller) to an answer: the only caller of handlers, the same for every transport."""
 
-import asyncio
 import hashlib
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
 import orjson
 import structlog
 from pydantic import ValidationError
 
 from handlers import HANDLERS
-from handlers.base import Context, Handler, Services
+from handlers.base import CHAT_OVER, Context, Handler, Services
 from schemas.attempt import AttemptError
 from schemas.envelope import MAX_SAFE_INTEGER, Change, Id, Payload, Problem, Reply, ServerEvent
 from server.engine.access import Identity
-from server.errors import BadRequest, Conflict, GreenroomError, Internal, NotFound, Unavailable
+from server.errors import BadRequest, GreenroomError, Internal, NotFound
+from server.idempotency import Once
 from server.rooms.connection import Connection
-from server.rooms.process import Process
-from server.store.requests import Request, RequestStore
 
 log = structlog.get_logger(__name__)
-WAIT_SECONDS = 10.0
-POLL_SECONDS = 0.1
-REMEMBER_TRIES = 60
-REMEMBER_SECONDS = 1.0
-CLOSE_SECONDS = 3.0
 MAX_EVENT_NAME = 64
 NOT_REMEMBERED = frozenset({"rate_limited", "unavailable", "internal"})
 PATH_PREFIX = "socket/v5/client/"
@@ -57,15 +49,10 @@ class Answer:
 class Dispatcher:
     """Validates once, runs the handler, turns every failure into an answer, and remembers what acted once."""
 
-    def __init__(
-        self, services: Services, *, requests: RequestStore, process: Process, max_depth: int = 32
-    ) -> None:
+    def __init__(self, services: Services, *, once: Once, max_depth: int = 32) -> None:
         self._services = services
-        self._requests = requests
-        self._process = process
+        self._once = once
         self._max_depth = max_depth
-        self._finishing: set[asyncio.Task[None]] = set()
-        self._running: set[tuple[str, str]] = set()
 
     async def __call__(self, event: str, data: object, caller: Caller) -> Answer:
         """Answer an event, named as on the wire or by its path; never raises but when it is cancelled."""
@@ -84,28 +71,18 @@ class Dispatcher:
             return _failure(Internal(), handler, payload)
 
     async def close(self) -> None:
-        """Finish remembering what was answered, for some seconds."""
-        if self._finishing:
-            await asyncio.wait(self._finishing, timeout=CLOSE_SECONDS)
-        for task in self._finishing:
-            task.cancel()
+        """Finish remembering what was answered."""
+        await self._once.close()
 
     async def _answer(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
         key = payload.client_event_id if isinstance(payload, Change) else None
         if key is None:
             return await self._run(handler, payload, caller, None)
-        digest = _digest(handler.event, payload)
-        known = await self._requests.claim(
-            caller.identity.key, key, digest=digest, process=self._process.name
-        )
-        if known is not None and (ack := await self._known(known, key, digest, caller.identity)) is not None:
-            return _again(ack, handler, payload)
-        running = (caller.identity.key, key)
-        self._running.add(running)
-        try:
-            return await self._run_once(handler, payload, caller, key)
-        finally:
-            self._running.discard(running)
+        identity = caller.identity.key
+        ack = await self._once.first(identity, key, digest=_digest(handler.event, payload))
+        if ack is not None:
+            return await _again(ack, handler, payload, caller)
+        return await self._run_once(handler, payload, caller, key)
 
     async def _run(self, handler: Handler, payload: Payload, caller: Caller, key: str | None) -> Answer:
         ctx = Context(
@@ -116,7 +93,7 @@ class Dispatcher:
         )
         try:
             reply = await handler.run(ctx, payload)
-        except GreenroomError:
+        except BaseException:
             await ctx.withdraw()
             raise
         return Answer(ack=_success(reply, ctx), after=_together(ctx.after))
@@ -127,53 +104,14 @@ class Dispatcher:
             answer = await self._run(handler, payload, caller, key)
         except GreenroomError as error:
             if error.code in NOT_REMEMBERED or error.may_retry:
-                self._later(partial(self._requests.forget, caller.identity.key, key))
+                self._once.forget(caller.identity.key, key)
                 raise
             answer = _failure(error, handler, payload)
         except BaseException:
-            self._later(partial(self._requests.forget, caller.identity.key, key))
+            self._once.forget(caller.identity.key, key)
             raise
-        self._later(partial(self._requests.finish, caller.identity.key, key, answer.ack))
+        self._once.finish(caller.identity.key, key, answer.ack)
         return answer
-
-    async def _known(self, known: Request, key: str, digest: str, identity: Identity) -> bytes | None:
-        """Return the first answer to a repeated request, or None when it is ours to run after all."""
-        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
-        while True:
-            if known.hash != digest:
-                raise Conflict("client_event_id: it was used for another event or payload within 24 h.")
-            if known.state == "done" and known.ack is not None:
-                return known.ack
-            if known.process == self._process.name:
-                if (identity.key, key) not in self._running and not self._finishing:
-                    return None  # our claim went in although its reply was lost
-            elif known.process not in await self._process.living() and await self._requests.take_over(
-                identity.key, key, old=known.process, process=self._process.name
-            ):
-                return None
-            if asyncio.get_running_loop().time() > deadline:
-                raise Unavailable("The same request is still running; ask again soon.")
-            await asyncio.sleep(POLL_SECONDS)
-            again = await self._requests.claim(identity.key, key, digest=digest, process=self._process.name)
-            if again is None:
-                return None
-            known = again
-
-    def _later(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Remember after the answer; ids derived from the request cover a process that dies before."""
-
-        async def remember() -> None:
-            for _ in range(REMEMBER_TRIES):
-                try:
-                    await write()
-                    return
-                except Unavailable:
-                    await asyncio.sleep(REMEMBER_SECONDS)
-            log.warning("request not remembered")
-
-        task = asyncio.create_task(remember())
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
 
 
 def _find(event: str) -> Handler:
@@ -254,11 +192,16 @@ def _digest(event: str, payload: Payload) -> str:
     return hashlib.sha256(event.encode() + payload.model_dump_json().encode()).hexdigest()
 
 
-def _again(ack: bytes, handler: Handler, payload: Payload) -> Answer:
-    """Return the answer of a remembered ack; who repeats a failure is told like the first time."""
+async def _again(ack: bytes, handler: Handler, payload: Payload, caller: Caller) -> Answer:
+    """Return the answer of a remembered ack, with the rooms that this connection enters now."""
     body = orjson.loads(ack)
     if body["success"]:
-        return Answer(ack=ack)
+        names = [room["room"] for room in body.pop("rooms", [])]
+        if caller.connection is not None:
+            places = [await caller.connection.enter(name, until=CHAT_OVER) for name in names]
+            if entered := [place.model_dump() for place in places if place is not None]:
+                body["rooms"] = entered
+        return Answer(ack=orjson.dumps(body))
     told = body["error"]
     error = next(c for c in GreenroomError.__subclasses__() if c.code == told["code"])(told["message"])
     notices = [(e.event, e.encode()) for e in _notices(error, handler, payload)]

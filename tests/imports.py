@@ -17,6 +17,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("server.jobs",),
     ("server.engine",),
     ("handlers",),
+    ("server.idempotency",),
     ("server.dispatch",),
     ("server.transports",),
     ("server.app",),

@@ -69,8 +69,8 @@ class Hub:
 
     async def room(self, name: str) -> Room:
         """Return a room, loaded; raises Unavailable. Cancelling does not stop a load that others wait for."""
-        self._used[name] = time.monotonic()
         if (room := self._rooms.get(name)) is not None:
+            self._used[name] = time.monotonic()
             return room
         if name not in self._loads:
             self._loading[name] = []
@@ -170,6 +170,7 @@ class Hub:
             # no await from here on: what came meanwhile is in the list, the rest reaches the room itself
             room.offer(self._loading[name])
             self._rooms[name] = room
+            self._used[name] = time.monotonic()
             self.log.saw(name, room.head)
             if room.waiting:
                 self._pull(room)
@@ -268,6 +269,7 @@ class Hub:
         """Another epoch: numbers mean something else now; every follower resumes, every room reloads."""
         followers = {f for room in self._rooms.values() for f in room.live if isinstance(f, Follower)}
         self._rooms.clear()
+        self._used.clear()
         self._snapshots.clear()
         self.log.forget()
         for follower in followers | set(self._pumps):

@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from server.errors import Unavailable
+from server.errors import GreenroomError, Unavailable
 from server.rooms.bell import Bell
 from server.rooms.entry import Entry
 from server.rooms.process import Process
@@ -156,6 +156,9 @@ class Log:
                 unsure = True
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            except GreenroomError as error:  # the database refuses it for good: a bug, or too large
+                self._refuse(todo, error)
+                break
             if stopped is None:
                 done += todo
                 break
@@ -182,6 +185,13 @@ class Log:
             if not item.future.done():
                 item.future.set_exception(Unavailable("This process has lost its lease."))
         return ours
+
+    def _refuse(self, todo: list[Item], error: GreenroomError) -> None:
+        log.error("entries refused", code=error.code, entries=len(todo), room=todo[0].room)
+        for item in todo:
+            self.queue_bytes -= len(item.j)
+            if not item.future.done():
+                item.future.set_exception(error)
 
     async def _number(self, todo: list[Item]) -> None:
         now = time.time_ns() // 1_000_000

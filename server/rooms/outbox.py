@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
@@ -43,10 +44,9 @@ class Outboxes:
                     log.warning("outbox left to the sweeper", store=store, key=key)
                     break
                 self._queued[event.eid] = future
-                future.add_done_callback(lambda _, e=event.eid: self._published(store, key, e))  # type: ignore[misc]
-            futures.append(
-                asyncio.shield(future)
-            )  # an event counts as published when it is, not when nobody waits
+                future.add_done_callback(partial(self._ended, store, key, event.eid))
+            # shielded: an event counts as published when it is, not when nobody waits for it any more
+            futures.append(asyncio.shield(future))
         return futures
 
     async def run(self) -> None:
@@ -55,7 +55,10 @@ class Outboxes:
             group.create_task(self._clear())
             group.create_task(self._sweep())
 
-    def _published(self, store: str, key: str, eid: str) -> None:
+    def _ended(self, store: str, key: str, eid: str, future: asyncio.Future[int]) -> None:
+        if future.cancelled() or future.exception() is not None:
+            self._queued.pop(eid, None)  # left to the sweeper
+            return
         self._done.append((store, key, eid))
         self._wake.set()
 

@@ -23,7 +23,7 @@ class Process:
         self.lease = 1  # counts up when one was lost: what was owned before belongs to others since
         self._store = store
         self._beaten_at = float("-inf")
-        self._on_beat: list[Callable[[], None]] = []
+        self._on_lost: list[Callable[[], None]] = []
         self._on_epoch: list[Callable[[], None]] = []
 
     @property
@@ -40,9 +40,9 @@ class Process:
         """Tell whether a lease has lasted until now."""
         return self.alive and self.lease == lease
 
-    def on_beat(self, call: Callable[[], None]) -> None:
-        """Have `call` run after every beat, good or bad."""
-        self._on_beat.append(call)
+    def on_lost(self, call: Callable[[], None]) -> None:
+        """Have `call` run when the lease is lost, or may have been, because beats fail."""
+        self._on_lost.append(call)
 
     def on_epoch(self, call: Callable[[], None]) -> None:
         """Have `call` run when the log's epoch has changed."""
@@ -73,8 +73,9 @@ class Process:
                 await self.beat()
             except Unavailable:
                 log.warning("heartbeat failed", alive=self.alive)
-            for call in self._on_beat:
-                call()
+            if not self.alive:
+                for call in self._on_lost:
+                    call()
             await asyncio.sleep(BEAT_SECONDS)
 
     async def leave(self) -> None:

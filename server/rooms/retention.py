@@ -37,13 +37,24 @@ class Retention:
     async def sweep(self) -> None:
         """Trim what is due; raises Unavailable. Cancelling is safe: a floor is stored before entries go."""
         for name in await self._entries.closed_rooms(self._days):
-            await self._trim(name, keep=0)
-            await self._entries.forget_closing(name)
+            if await self._trim(name, keep=0):
+                await self._entries.forget_closing(name)
         for name, top in self._hub.log.tops():
             if name.startswith(ENDLESS) and top > KEEP_ENTRIES + SLACK:
                 await self._trim(name, keep=KEEP_ENTRIES)
 
-    async def _trim(self, name: str, *, keep: int) -> None:
+    async def _trim(self, name: str, *, keep: int) -> bool:
+        """Trim one room; what is wrong with it does not keep the others waiting."""
+        try:
+            await self._forget(name, keep=keep)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("room not trimmed", room=name)
+            return False
+        return True
+
+    async def _forget(self, name: str, *, keep: int) -> None:
         room = await self._hub.room(name)
         upto = await self._snapshots.store(room) - keep
         floor = await self._entries.floor(name)

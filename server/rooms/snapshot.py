@@ -5,11 +5,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
+import structlog
 
+from server.errors import Internal
 from server.rooms.folds import FOLDS, Fold, family
 from server.rooms.room import Room
 from server.store.entries import EntryStore
 
+log = structlog.get_logger(__name__)
 CHECKPOINT_ENTRIES = 500
 PAGE = 500
 Base = Callable[[str], Awaitable[dict[str, Any]]]
@@ -34,8 +37,9 @@ class Snapshots:
     A snapshot at S is the base and the fold of entries 1…S: it never disagrees with the entries that follow.
     """
 
-    def __init__(self, entries: EntryStore, bases: dict[str, Base]) -> None:
+    def __init__(self, entries: EntryStore, bases: dict[str, Base], *, epoch: Callable[[], str]) -> None:
         self._entries = entries
+        self._epoch = epoch
         self._bases = bases
         self._cache: dict[str, Cached] = {}
 
@@ -55,14 +59,14 @@ class Snapshots:
         """Store the fold of a room that is being unloaded."""
         cached = self._cache.pop(room.name, None)
         if cached is not None and cached.n > cached.saved:
-            await self._entries.save_checkpoint(room.name, cached.n, cached.state)
+            await self._entries.save_checkpoint(room.name, cached.n, cached.state, epoch=self._epoch())
 
     async def store(self, room: Room) -> int:
         """Store the fold of a room up to its head and return that offset; raises Unavailable."""
         cached = await self._cached(room, fold := FOLDS[family(room.name)])
         async with cached.lock:
             await self._advance(room, cached, fold)
-            await self._entries.save_checkpoint(room.name, cached.n, cached.state)
+            await self._entries.save_checkpoint(room.name, cached.n, cached.state, epoch=self._epoch())
             cached.saved = cached.n
             return cached.n
 
@@ -72,7 +76,7 @@ class Snapshots:
 
     async def _cached(self, room: Room, fold: Fold) -> Cached:
         if room.name not in self._cache:
-            stored = await self._entries.checkpoint(room.name)
+            stored = await self._entries.checkpoint(room.name, epoch=self._epoch())
             if stored is not None and stored[0] > room.head:
                 stored = None  # by a process that has heard more: a snapshot past the head would hide entries
             self._cache.setdefault(room.name, Cached(*(stored or (0, fold.initial()))))
@@ -84,9 +88,12 @@ class Snapshots:
             rows = await self._entries.page(room.name, after=cached.n, upto=head, limit=PAGE)
             if not rows:
                 return
+            if rows[0].n != cached.n + 1:
+                log.error("fold lost", room=room.name, folded=cached.n, first=rows[0].n)
+                raise Internal("The beginning of this room is gone; please report it.")
             for row in rows:
                 fold.step(cached.state, row.name, orjson.loads(row.j))
                 cached.n = row.n
             if cached.n - cached.saved >= CHECKPOINT_ENTRIES:
-                await self._entries.save_checkpoint(room.name, cached.n, cached.state)
+                await self._entries.save_checkpoint(room.name, cached.n, cached.state, epoch=self._epoch())
                 cached.saved = cached.n

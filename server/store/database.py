@@ -95,6 +95,7 @@ class Store:
             )
             await self.database.sessions.create_indexes([IndexModel([("process", ASCENDING)])])
         await self.processes.make_epoch()
+        await self.processes.forget_dead()
 
     async def ping(self) -> None:
         """Ask the primary for an answer; raises Unavailable."""

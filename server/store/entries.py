@@ -1,12 +1,13 @@
 """The log's entries: write-once documents named by room and number."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import DESCENDING
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from schemas.envelope import MAX_SAFE_INTEGER
@@ -120,16 +121,19 @@ class EntryStore:
                 stop = min(start + TRIM_PAGE, upto)
                 await self._entries.delete_many({"_id": _after(room, start, stop)})
 
-    async def checkpoint(self, room: str) -> tuple[int, dict[str, Any]] | None:
-        """Return the newest stored fold of a room as (number, state)."""
+    async def checkpoint(self, room: str, *, epoch: str) -> tuple[int, dict[str, Any]] | None:
+        """Return the newest stored fold of a room as (number, state), if it is of this epoch."""
         with guard():
-            row = await self._checkpoints.find_one({"_id": room})
+            row = await self._checkpoints.find_one({"_id": room, "epoch": epoch})
         return (int(row["n"]), dict(row["state"])) if row else None
 
-    async def save_checkpoint(self, room: str, n: int, state: dict[str, Any]) -> None:
-        """Store a fold; it is disposable, so a lost or older one does no harm."""
-        with guard():
-            await self._checkpoints.replace_one({"_id": room}, {"n": n, "state": state}, upsert=True)
+    async def save_checkpoint(self, room: str, n: int, state: dict[str, Any], *, epoch: str) -> None:
+        """Store a fold unless a newer one of the same epoch is there."""
+        older = {"$or": [{"n": {"$lt": n}}, {"epoch": {"$ne": epoch}}]}
+        with guard(), suppress(DuplicateKeyError):
+            await self._checkpoints.update_one(
+                {"_id": room, **older}, {"$set": {"n": n, "state": state, "epoch": epoch}}, upsert=True
+            )
 
 
 def _after(room: str, after: int, upto: int = MAX_SAFE_INTEGER) -> dict[str, Any]:

@@ -34,13 +34,17 @@ class ProcessStore:
             await self._processes.delete_one({"_id": process})
 
     async def living(self) -> set[str]:
-        """Return the processes whose heartbeat counts, and forget those dead for a day."""
+        """Return the processes whose heartbeat counts."""
         with guard():
             rows = await self._processes.find({"$expr": {"$gt": ["$until", "$$NOW"]}}).to_list(None)
+        return {str(r["_id"]) for r in rows}
+
+    async def forget_dead(self) -> None:
+        """Forget the processes that have been dead for a day."""
+        with guard():
             await self._processes.delete_many(
                 {"$expr": {"$lt": ["$until", {"$subtract": ["$$NOW", 86_400_000]}]}}
             )
-        return {str(r["_id"]) for r in rows}
 
     async def make_epoch(self) -> str:
         """Return the log's epoch; made with the database."""

@@ -31,7 +31,7 @@ class Node:
     def __init__(self, store: Store, *aggregates: AggregateStore) -> None:  # type: ignore[type-arg]
         self.store = store
         self.process = Process(f"process-{new()}", store.processes)
-        self.snapshots = Snapshots(store.entries, {})
+        self.snapshots = Snapshots(store.entries, {}, epoch=lambda: self.process.epoch)
         self.hub = Hub(store.entries, process=self.process, bell=LocalBell(), snapshots=self.snapshots)
         self.log: Log = self.hub.log
         self.outboxes = Outboxes(self.log, aggregates)

@@ -147,7 +147,7 @@ async def test_a_room_that_was_unloaded_goes_on(node: Node, store: Store, room: 
     await first.close()
     await node.hub.unload(await node.room(room))
     assert node.hub.loaded_room(room) is None
-    assert (await store.entries.checkpoint(room) or (0,))[0] == 600
+    assert (await store.entries.checkpoint(room, epoch=node.hub.epoch) or (0,))[0] == 600
     await publish([node], room, 10)
     second = Client(node)
     place = await second.join(room)
@@ -229,8 +229,9 @@ async def test_who_is_gone_follows_nothing(node: Node, room: str) -> None:
 
 async def test_a_place_that_is_no_longer_kept_needs_a_snapshot(node: Node, store: Store, room: str) -> None:
     await publish([node], room, 50)
+    await node.snapshots.store(await node.room(room))
     await node.hub.unload(await node.room(room))
-    await store.entries.trim(room, 20)
+    await store.entries.trim(room, upto=20, floor=0)
     client = Client(node)
     assert (await client.join(room, after=20)).recovered
     await client.until(room, 50)
@@ -247,7 +248,7 @@ async def test_a_follower_whose_place_goes_away_is_cut(node: Node, store: Store,
     client = Client(node)
     client.size = 1_000_000  # it does not read yet
     await client.join(room, after=0)
-    await store.entries.trim(room, 20)
+    await store.entries.trim(room, upto=20, floor=0)
     client.size = 0
     node.hub.drained(client.connection.follower)
     await client.until_cut()

@@ -122,7 +122,7 @@ async def test_entries_that_are_not_kept_any_more(server: Server, cast: Cast, pe
     learner = await cast.learner()
     attempt_id, chat_id = await begin(learner)
     await say(learner, attempt_id, chat_id)
-    await server.app[keys.STORE].entries.trim(f"attempt_{chat_id}", 2)
+    await server.app[keys.STORE].entries.trim(f"attempt_{chat_id}", upto=2, floor=0)
     own = people.a("learner", profile=cast.learner_id)
     assert await own.refused(f"rooms/attempt_{chat_id}/entries?after=1", status=410) == "gone"
     for query in ("", "?after=2"):

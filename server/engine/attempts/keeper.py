@@ -10,7 +10,7 @@ from schemas.envelope import Id
 from server.engine.attempts.work import Works
 from server.engine.conversation import Conversation
 from server.engine.ids import derive
-from server.errors import GreenroomError, Unavailable
+from server.errors import Unavailable
 from server.rooms.process import Process
 from server.store import Store
 
@@ -39,14 +39,17 @@ class Keeper:
     async def end_overdue(self) -> None:
         """End the chats whose time is up, graded, as their owner would."""
         for chat_id in await self._store.chats.overdue():
-            chat = await self._conversation.load(chat_id)
-            args = {
-                "attempt_id": chat.attempt_id,
-                "grade_id": derive(chat_id, "overdue") if chat.rubric else None,
-                "ending": False,
-            }
-            work = Work(id=derive(chat_id, "overdue-end"), kind="end", owner=self._process.name, args=args)
-            await self._works.close(chat_id, work)
+            await self._each(chat_id, lambda c=chat_id: self._end(c))  # type: ignore[misc]
+
+    async def _end(self, chat_id: Id) -> None:
+        chat = await self._conversation.load(chat_id)
+        args = {
+            "attempt_id": chat.attempt_id,
+            "grade_id": derive(chat_id, "overdue") if chat.rubric else None,
+            "ending": False,
+        }
+        work = Work(id=derive(chat_id, "overdue-end"), kind="end", owner=self._process.name, args=args)
+        await self._works.close(chat_id, work)
 
     async def adopt_orphans(self) -> None:
         """Take over replies and work of dead processes, and our own that no task is at any more."""
@@ -67,7 +70,7 @@ class Keeper:
                 running=self._conversation.is_running(chat.id),
                 suspects=suspects,
             ):
-                await self._adopt(chat.id, lambda c=chat: self._conversation.take_over(c))  # type: ignore[misc]
+                await self._each(chat.id, lambda c=chat: self._conversation.take_over(c))  # type: ignore[misc]
             for work in chat.work:
                 if self._abandoned(
                     work.id,
@@ -76,7 +79,7 @@ class Keeper:
                     running=self._works.running(work),
                     suspects=suspects,
                 ):
-                    await self._adopt(chat.id, lambda c=chat, w=work: self._works.take_over(c, w))  # type: ignore[misc]
+                    await self._each(chat.id, lambda c=chat, w=work: self._works.take_over(c, w))  # type: ignore[misc]
         self._suspects = suspects
 
     def _abandoned(
@@ -90,14 +93,14 @@ class Keeper:
         suspects.add(key)
         return key in self._suspects
 
-    async def _adopt(self, chat_id: Id, take: Callable[[], Awaitable[None]]) -> None:
-        log.info("orphan adopted", chat_id=chat_id)
+    async def _each(self, chat_id: Id, call: Callable[[], Awaitable[None]]) -> None:
+        """Do something to one chat; what is wrong with it does not keep the others waiting."""
         try:
-            await take()
+            await call()
         except Unavailable:
             raise
-        except GreenroomError as error:
-            log.warning("orphan not adopted", chat_id=chat_id, code=error.code)
+        except Exception:
+            log.exception("chat not looked after", chat_id=chat_id)
 
 
 async def _again(call: Callable[[], Awaitable[None]], seconds: float) -> None:

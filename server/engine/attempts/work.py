@@ -36,6 +36,7 @@ from server.store import Store
 
 log = structlog.get_logger(__name__)
 RETRY_SECONDS = 0.5
+MAX_FENCE = 5  # tries of work that breaks
 
 
 class LeaseLost(Exception):
@@ -136,6 +137,30 @@ class Works:
                     log.warning("work abandoned", kind=work.kind, chat_id=chat_id)
                     return
                 await asyncio.sleep(RETRY_SECONDS)
+            except Exception:  # a bug of ours: it is tried again after a while, some times
+                log.exception("work broke", kind=work.kind, chat_id=chat_id, fence=work.fence)
+                if work.fence >= MAX_FENCE:
+                    await self._give_up(chat_id, work)
+                return
+
+    async def _give_up(self, chat_id: Id, work: Work) -> None:
+        """Close work that breaks each time it is tried, so that the chat and its attempt are not stuck."""
+        event = AttemptError(
+            chat_id=chat_id,
+            type="grade" if work.kind == "grade" else "end",
+            message="This could not be finished; please report it.",
+            code="internal",
+            grade_id=work.args.get("grade_id"),
+        )
+        outbox = [pending(room_of(chat_id), event, f"{work.id}:given-up")]
+        update: dict[str, dict[str, object]] = {"$pull": {"work": {"id": work.id}}}
+        if work.kind == "end":
+            update["$set"] = {"ended": True}
+            outbox.append(pending(room_of(chat_id), AttemptChatEnded(chat_id=chat_id), f"{work.id}:ended"))
+        await self._change(chat_id, work, update=update, outbox=outbox)
+        if work.kind == "end":
+            ending = bool(work.args.get("ending"))
+            await self._proceeding.finish(work.args["attempt_id"], chat_id, ending=ending)
 
     # --- ending ---------------------------------------------------------------------------------------------
 
@@ -157,8 +182,8 @@ class Works:
                 outbox=[pending(room_of(chat_id), event, f"{work.id}:ended")],
             )
         await self._proceeding.finish(attempt_id, chat_id, ending=ending)
-        await self._done(chat_id, work)
         await self._store.entries.close_room(room_of(chat_id))
+        await self._done(chat_id, work)
 
     async def _quiet(self, chat_id: Id) -> Chat:
         """Return a chat once its reply has ended."""
@@ -180,6 +205,7 @@ class Works:
     async def _grade(self, chat_id: Id, work: Work) -> None:
         chat = await self._conversation.load(chat_id)
         await self._graded(chat, work, work.args["grade_id"])
+        await self._store.entries.close_room(room_of(chat_id))
         await self._done(chat_id, work)
 
     async def _graded(self, chat: Chat, work: Work, grade_id: Id) -> Grade | None:

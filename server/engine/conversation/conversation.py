@@ -144,7 +144,7 @@ class Conversation:
                 reply.stop("stopped")
 
     def interrupt_all(self) -> None:
-        """Close all replies with what they have, because this process ends."""
+        """Close all replies with what they have: this process ends, or others may own them by now."""
         for reply in list(self._replies.values()):
             reply.stop("interrupted")
 
@@ -238,8 +238,8 @@ class Conversation:
 
     async def _ended(self, chat_id: Id, message_id: Id) -> Message | None:
         """Wait up to 3 s for a reply to be stored."""
-        await self._tasks.wait(f"reply:{chat_id}:{message_id}", STOP_SECONDS)
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        await self._tasks.wait(f"reply:{chat_id}:{message_id}", STOP_SECONDS)
         while True:
             chat = await self.load(chat_id)
             if chat.reply is None or chat.reply.message_id != message_id:

@@ -93,7 +93,8 @@ async def product(mongod_url: str, limits: Limits = PATIENT) -> AsyncIterator[Pr
     await store.prepare()
     process = Process("test", store.processes)
     await process.beat()
-    hub = Hub(store.entries, process=process, bell=LocalBell(), snapshots=Snapshots(store.entries, {}))
+    snapshots = Snapshots(store.entries, {}, epoch=lambda: process.epoch)
+    hub = Hub(store.entries, process=process, bell=LocalBell(), snapshots=snapshots)
     log = asyncio.create_task(hub.log.run())
     door, desk = Door(), Desk()
     try:
