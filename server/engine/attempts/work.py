@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 
@@ -153,7 +154,7 @@ class Works:
             grade_id=work.args.get("grade_id"),
         )
         outbox = [pending(room_of(chat_id), event, f"{work.id}:given-up")]
-        update: dict[str, dict[str, object]] = {"$pull": {"work": {"id": work.id}}}
+        update: dict[str, Any] = {"$pull": {"work": {"id": work.id}}}
         if work.kind == "end":
             update["$set"] = {"ended": True}
             outbox.append(pending(room_of(chat_id), AttemptChatEnded(chat_id=chat_id), f"{work.id}:ended"))
