@@ -1,27 +1,23 @@
-// Join a running reply again and again, so that each connection upgrades in the middle of the stream.
+// Follow a running reply, each time first by polling; the upgrade is started in the middle of the stream.
 import { connect, given, report } from "./client.mjs";
 
 const lives = [];
 let after = given.after;
 let over = false;
 while (!over) {
-  const { socket, seen, call, until, transport } = connect();
-  await until("connection_confirmed");
-  const opened = transport();
+  const { socket, seen, call, until, transport } = connect({ upgrade: false });
+  const progress = () => seen.filter((e) => e.name === "attempt_progress").length;
   const join = await call("attempt_join", { chat_id: given.chat_id, after, epoch: given.epoch });
-  const upgraded = new Promise((resolve) => {
-    if (transport() === "websocket") resolve();
-    else socket.io.engine.once("upgrade", resolve);
-  });
+  await until("attempt_progress");
+  const opened = transport();
+  const engine = socket.io.engine;
+  const upgraded = new Promise((resolve) => engine.once("upgrade", resolve));
+  engine._probe("websocket"); // what the client does by itself right after it has opened
   await upgraded;
-  const before = seen.length;
-  await until("attempt_progress", {}, seen.filter((e) => e.name === "attempt_progress").length + 3).catch(
-    () => {},
-  );
+  await until("attempt_progress", {}, progress() + 3);
   socket.disconnect();
-  const entries = seen.filter((e) => e.data.room === given.room);
-  if (entries.length > 0) after = entries.at(-1).data.offset;
-  over = lives.length >= given.lives || seen.some((e) => e.name === "attempt_assistant_complete");
-  lives.push({ opened, join, seen, before_upgrade: before });
+  after = seen.filter((e) => e.data.room === given.room).at(-1).data.offset;
+  lives.push({ opened, closed: engine.transport.name, join, seen });
+  over = lives.length >= given.lives;
 }
 report({ lives });
