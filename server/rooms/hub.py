@@ -24,6 +24,8 @@ UNLOAD_SECONDS = 60.0
 CHECK_SECONDS = 30.0
 DRAIN_POLL_SECONDS = 0.05
 RETRY_SECONDS = 0.25
+LOST_TRIES = 5
+LOST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +135,7 @@ class Hub:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             self.check()
+            await self.check_log()
             for room in self._unused():
                 await self.unload(room)
 
@@ -143,6 +146,22 @@ class Hub:
             if room.live or name in behind:
                 self._used[name] = time.monotonic()
                 self._pull(room)
+
+    async def check_log(self) -> None:
+        """Change the epoch when the log has lost what was committed, as by a restored backup (core §7.2)."""
+        last = self.log.last
+        if last is None:
+            return
+        try:
+            for _ in range(LOST_TRIES):
+                kept = await self._entries.writer(last.room, last.n) == last.w
+                if kept or await self._entries.floor(last.room) >= last.n:
+                    return
+                await asyncio.sleep(LOST_SECONDS)
+            log.critical("log lost entries; its epoch changes", room=last.room, n=last.n)
+            await self._process.renew_epoch()
+        except Unavailable:
+            return  # looked at again in a while
 
     async def unload(self, room: Room) -> None:
         """Forget a room unless somebody came back to it meanwhile."""

@@ -79,6 +79,7 @@ class Log:
         self._idle.set()
         self._writers = count(1)
         self._tops: OrderedDict[str, int] = OrderedDict()
+        self.last: Item | None = None  # the newest entry that this process knows to be in the log
         self.queue_bytes = 0
         self.commits = 0
         self.commit_seconds = 0.0
@@ -111,6 +112,7 @@ class Log:
     def forget(self) -> None:
         """Forget every number, because they belong to another epoch."""
         self._tops.clear()
+        self.last = None
 
     def tops(self) -> list[tuple[str, int]]:
         """Return the rooms that this process knows, with their highest numbers."""
@@ -273,6 +275,7 @@ class Log:
             self.queue_bytes -= len(item.j)
             self.saw(item.room, item.n)
             if not item.known:
+                self.last = item
                 rooms.setdefault(item.room, []).append(item.entry())
         for room, entries in rooms.items():
             self._release(room, entries)

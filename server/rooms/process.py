@@ -66,6 +66,11 @@ class Process:
             for call in self._on_epoch:
                 call()
 
+    async def renew_epoch(self) -> None:
+        """Give the log another epoch, because numbers could be given out twice; raises Unavailable."""
+        await self._store.change_epoch(self.epoch)
+        await self.beat()
+
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:

@@ -105,13 +105,6 @@ class ContentStore:
             rows = await self._content.find(query).sort([("created_at", 1), ("_id", 1)]).to_list(5)
         return [_read(row) for row in rows]
 
-    async def find_by_name(self, kind: ContentKind, name: str, *, org: str) -> StoredContent | None:
-        """Return the oldest document of that name, upper and lower case alike."""
-        with guard():
-            rows = await self._content.find({"kind": kind, "org": org}).sort("created_at", 1).to_list(1000)
-        wanted = name.casefold()
-        return next((_read(r) for r in rows if str(r["name"]).casefold() == wanted), None)
-
 
 def _upsert(kind: ContentKind, content: AnyContent, org: str) -> UpdateOne:
     return UpdateOne({"_id": content.id, "org": org, "kind": kind}, _changes(content), upsert=True)

@@ -32,7 +32,7 @@ async def stored(env: dict[str, str], org: str = "default") -> bool:
     """Tell whether an organisation has the pack's content."""
     store = connect(env["MONGODB_URL"], env["GREENROOM_MONGODB_DATABASE"])
     try:
-        return await store.content.find_by_name("persona", "Ada", org=org) is not None
+        return bool((await store.content.page("persona", org=org, limit=1, cursor=None)).items)
     finally:
         store.close()
 

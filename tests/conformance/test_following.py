@@ -268,9 +268,10 @@ async def test_another_epoch_cuts_every_follower_and_forgets_every_number(prepar
         await behind.join(room, after=0)
         old = nodes[0].hub.epoch
         await store.database.entries.delete_many({"_id.n": {"$gt": 10}})  # a restored backup
-        epoch = await store.processes.change_epoch(old)
-        for node in nodes:
-            await node.process.beat()
+        await nodes[0].hub.check_log()
+        await nodes[1].process.beat()
+        epoch = nodes[0].hub.epoch
+        assert nodes[1].hub.epoch == epoch != old
         await asyncio.gather(live.until_cut(), behind.until_cut())
         again = Client(nodes[0])
         place = await again.join(room, after=30, epoch=old)
