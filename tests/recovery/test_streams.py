@@ -1,11 +1,8 @@
 """Event streams that open while other things happen to their session (core §6)."""
 
 import asyncio
-import socket as stdsocket
-from urllib.parse import urlsplit
 
 from server.transports import keys
-from server.transports.http_events import SESSIONS
 from tests.conftest import Cast
 from tests.support.clients import Http, http_client
 from tests.support.running import Server, practice
@@ -75,27 +72,3 @@ async def test_a_room_left_and_joined_again_is_followed_from_its_new_place(
     await client.until("attempt_assistant_complete", count=2)
     offsets = [d["offset"] for _, d in client.seen[before:] if d.get("room") == f"attempt_{ack['chat_id']}"]
     assert offsets == list(range(1, again["offset"] + 1))
-
-
-async def test_a_stream_that_nobody_reads_is_cut_and_the_others_are_not(server: Server, cast: Cast) -> None:
-    await server.script({"chunks_count": 300, "chunk_text": "x" * 2000, "delay_ms": 5})
-    learner = await cast.learner()
-    async with http_client(server.url, token=server.token(cast.learner_id)) as slow:
-        await opened(server, cast, slow)
-        parts = urlsplit(server.url)
-        raw = stdsocket.socket()
-        raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_RCVBUF, 4096)
-        raw.connect((parts.hostname, parts.port))
-        _, writer = await asyncio.open_connection(sock=raw, limit=1024)
-        writer.write(f"GET {slow.stream_path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        (session,) = [s for s in server.app[SESSIONS].values() if s.record.id in slow.stream_path]
-        ack = await learner.send("attempt_start", practice_id=practice("one"))
-        chat = {"attempt_id": ack["attempt_id"], "chat_id": ack["chat_id"]}
-        await slow.send("attempt/join", chat_id=ack["chat_id"], after=0)
-        await learner.send("attempt_message", **chat, message="Talk.")
-        complete = await learner.until("attempt_assistant_complete")
-        assert len(complete["content"]) == 300 * 2000
-        async with asyncio.timeout(20):
-            while session.attached:
-                await asyncio.sleep(0.05)
-        writer.close()
