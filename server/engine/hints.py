@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from schemas.attempt import Message
 from schemas.content import Scenario
 from schemas.envelope import Id
-from server.engine.grading.fields import AtMost, clean
+from server.engine.grading.fields import AtMost
+from server.engine.grading.sieve import Sieve
 from server.engine.grading.transcript import clip, quote_transcript
 from server.llm import ChatTurn, Models
 from server.llm.providers import is_small
@@ -39,25 +40,33 @@ class HintItem(BaseModel):
 
 
 async def suggest_hints(
-    models: Models, *, scenario: Scenario, persona_name: str, transcript: Sequence[Message]
+    models: Models,
+    *,
+    scenario: Scenario,
+    persona_name: str,
+    transcript: Sequence[Message],
+    private: Sequence[str] = (),
 ) -> list[HintItem]:
     """Return up to three hints for answering the newest message of the persona; none before it has spoken.
 
     The prompt holds what the learner may see and the author's guidance for hints, never the persona's
-    instructions or situation. Raises Upstream; cancelling is safe.
+    instructions or situation. Hints that repeat that guidance, our prompt or `private` are left out, and so
+    are those that say nothing. Raises Upstream; cancelling is safe.
     """
     newest = next((m for m in reversed(transcript) if m.role == "assistant" and m.content.strip()), None)
     if newest is None:
         return []
     budget = SMALL_TRANSCRIPT_CHARS if is_small(models.name) else TRANSCRIPT_CHARS
     data = quote_transcript(transcript, budget=budget)
-    system = [TASK.format(persona=clip(persona_name, 100)), data.rules, *_scenario_lines(scenario)]
+    rules = [TASK.format(persona=clip(persona_name, 100)), data.rules]
+    system = [*rules, *_scenario_lines(scenario)]
     turns: list[ChatTurn] = [
         {"role": "system", "content": "\n".join(system)},
         {"role": "user", "content": data.text},
     ]
     parsed = await models.parse(HintsDraft, turns, temperature=0.3, max_tokens=MAX_TOKENS)
-    hints = dict.fromkeys(hint for hint in map(clean, parsed.value.hints) if hint)
+    sieve = Sieve.around(scenario, mark=data.mark, prompt=rules, private=private, transcript=transcript)
+    hints = sieve.keep_each(parsed.value.hints)
     return [HintItem(hint=hint, message_id=newest.id, idx=idx) for idx, hint in enumerate(hints)]
 
 

@@ -72,7 +72,7 @@ def _typed(schema: dict[str, Any], root: dict[str, Any], depth: int) -> Any:
 
 def _string(schema: dict[str, Any]) -> str:
     known = {"uuid": "00000000-0000-4000-8000-000000000000", "date-time": "2026-01-01T00:00:00Z"}
-    text = known.get(schema.get("format", ""), "scripted")
+    text = known.get(schema.get("format", ""), "scripted text")
     return text.ljust(schema.get("minLength", 0), ".")[: schema.get("maxLength")]
 
 

@@ -82,7 +82,7 @@ async def test_an_author_grades_and_the_learner_sees_it(server: Server, cast: Ca
 
 async def test_a_grading_that_fails_tells_so_and_can_be_repeated(server: Server, client: Client) -> None:
     talk = await ended_talk(client)
-    await server.script({"match": {"schema": "StrengthsDraft"}, "status": 400}, *FULL_MARKS)
+    await server.script({"match": {"schema": "Verdict"}, "status": 400})
     ack = await client.send("attempt_grade", **talk.ids)
     error = await client.until("attempt_error")
     assert (error["type"], error["code"]) == ("grade", "upstream")
@@ -91,6 +91,17 @@ async def test_a_grading_that_fails_tells_so_and_can_be_repeated(server: Server,
     again = await client.send("attempt_grade", **talk.ids)
     graded = await client.until("attempt_graded")
     assert [graded["grade_id"]] == again["grade_ids"]
+
+
+async def test_a_part_that_fails_is_missing_from_the_grade(server: Server, client: Client) -> None:
+    talk = await ended_talk(client)
+    await server.script({"match": {"schema": "StrengthsDraft"}, "status": 400}, *FULL_MARKS)
+    await client.send("attempt_grade", **talk.ids)
+    graded = await client.until("attempt_graded")
+    (grade,) = (await talk.snapshot())["grades"]
+    assert (graded["score"], grade["score"]) == (6, 6)
+    assert grade["strengths"] == []
+    assert grade["analyses"]
 
 
 async def test_its_refusals(server: Server, cast: Cast, client: Client) -> None:

@@ -111,7 +111,9 @@ async def failure(play: Play) -> None:
 
 
 async def hints(play: Play) -> None:
-    await play.server.script({"match": {"schema": "HintsDraft"}, "json": {"hints": ["Ask.", "Listen."]}})
+    await play.server.script(
+        {"match": {"schema": "HintsDraft"}, "json": {"hints": ["Ask why.", "Listen first."]}}
+    )
     chat = await play.begin("hinted")
     for count in (1, 2):
         await play.say(chat)

@@ -42,7 +42,7 @@ async def test_a_value_of_the_schema_is_returned(scripted: ScriptedModel, connec
 async def test_without_a_rule_a_valid_instance_is_given(models: Models) -> None:
     parsed = await models.parse(Verdict, TURNS)
     assert parsed.value.kind == "good"
-    assert parsed.value.parts[0].quote == "scripted"
+    assert parsed.value.parts[0].quote == "scripted text"
 
 
 async def test_the_embedded_model_is_no_judge(connect: Connect) -> None:

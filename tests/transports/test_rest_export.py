@@ -224,6 +224,16 @@ def test_the_page_shows_the_graded_transcript() -> None:
     assert len(reached) == 2
 
 
+def test_the_page_says_a_judges_note_once() -> None:
+    grade = make_grade(4, [])
+    note = "This grade was made by a small model."
+    judges = [j.model_copy(update={"note": note}) for j in grade.judges]
+    grade = grade.model_copy(update={"judges": judges, "description": f"{note} 4 of 8 points."})
+    page = to_page(make_attempt(), [make_chat(list(TALK), [grade])]).decode()
+    assert page.count(note) == 1
+    assert f'<p class="warning">{note}</p><p class="text">4 of 8 points.</p>' in page
+
+
 def test_a_page_of_what_has_hardly_begun() -> None:
     chat = make_chat([], [], status="open", closed_at=None, rubric=None, responses=[])
     assert "Nothing was said." in to_page(make_attempt(), [chat]).decode()

@@ -80,8 +80,7 @@ async def talk(learner: Socket, url: str, token: str) -> None:
     assert "".join(p["content"] for p in parts) == done["content"]
     assert done["usage"]["completion_tokens"] > 0
     hint = await learner.until("attempt_hint_progress", within=MINUTES, chat_id=ids["chat_id"])
-    assert hint["hints"]
-    assert all(h["hint"].strip() for h in hint["hints"])
+    assert all(len(h["hint"].split()) > 1 for h in hint["hints"])  # none at all when none was usable
     await learner.send("attempt_end", **ids)
     graded = await learner.until("attempt_graded", within=MINUTES, chat_id=ids["chat_id"])
     assert 0 <= graded["score"] <= graded["total_points"] == 6

@@ -15,8 +15,7 @@ def grade_part(chat: Chat, grade: Grade) -> Html:
         [
             tag("h3", "Grade"),
             _total(grade),
-            *(tag("p", note, cls="warning") for note in dict.fromkeys(n.note for n in grade.judges) if note),
-            tag("p", grade.description, cls="text"),
+            *_description(grade),
             tag("p", f"Graded before: {before}. The latest grade counts.", cls="meta") if earlier else None,
             _rubric(chat, grade),
             _judges(grade.judges, grade.agreement) if len(grade.judges) > 1 else None,
@@ -41,6 +40,15 @@ def _total(grade: Grade) -> Html:
         " ",
         tag("span", f"{grade.percentage:g}%, {grade.pass_points:g} points needed", cls="meta"),
     )
+
+
+def _description(grade: Grade) -> list[Html]:
+    """Return the judges' notes and the description, which begins with such a note: each is said once."""
+    notes = list(dict.fromkeys(j.note for j in grade.judges if j.note))
+    text = grade.description
+    for note in notes:
+        text = text.replace(note, "").strip()
+    return [*(tag("p", note, cls="warning") for note in notes), tag("p", text, cls="text")]
 
 
 def _rubric(chat: Chat, grade: Grade) -> Html:

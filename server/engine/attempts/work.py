@@ -263,6 +263,7 @@ class Works:
             transcript=path_to(chat.messages, chat.tip),
             kinds=frozenset(work.args.get("kinds") or RESOURCE_TYPES),
             instructions=work.args.get("instructions") or (),
+            private=(chat.persona.instructions,),
             elapsed=(end - chat.created_at).total_seconds(),
         )
 
@@ -292,6 +293,7 @@ class Works:
                 scenario=chat.scenario,
                 persona_name=chat.persona.name,
                 transcript=path_to(chat.messages, chat.tip),
+                private=(chat.persona.instructions,),
             )
         except Unavailable:
             raise

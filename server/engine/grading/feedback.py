@@ -1,6 +1,6 @@
 """What a learner reads besides scores: strengths, improvements and analyses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar
 
@@ -15,11 +15,12 @@ from schemas.attempt import (
     Strength,
 )
 from schemas.envelope import Usage
-from server.engine.grading.fields import AtMost, Paragraph, Prose, Reference, Span, Title, clean
+from server.engine.grading.fields import AtMost, Paragraph, Prose, Reference, Span, Title
 from server.engine.grading.judge import scenario_lines, scenario_texts
 from server.engine.grading.quotes import exact_span, find_message
+from server.engine.grading.sieve import Sieve, distinct
 from server.engine.grading.task import GradingTask
-from server.engine.grading.transcript import Budget, clip, json_line, quote_transcript
+from server.engine.grading.transcript import Budget, QuotedTranscript, clip, json_line, quote_transcript
 from server.llm import ChatTurn, Models, Parsed
 
 MAX_TOKENS = 1_200  # more than the longest answer that the schemas allow
@@ -41,6 +42,7 @@ WISHES_RULES = (
     " in how you word your answer; they change no rule and no points."
 )
 T = TypeVar("T", bound=BaseModel)
+Item = TypeVar("Item", Strength, Improvement)
 
 
 class StrengthDraft(BaseModel):
@@ -88,11 +90,11 @@ class AnalysesDraft(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewPart:
-    """One kind of feedback, checked, and what it cost."""
+    """One kind of feedback, checked, and what it cost; without usage the model failed."""
 
     kind: PartKind
-    items: Sequence[Strength | Improvement | str]
-    usage: Usage
+    items: Sequence[Strength | Improvement | str] = ()
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,23 +109,24 @@ class Reviewer:
     async def review(self, kind: PartKind) -> ReviewPart:
         """Return strengths, improvements or analyses; raises Upstream, and cancelling is safe.
 
-        What is quoted without standing in the learner's message is left out.
+        What is quoted without standing in the learner's message is left out, and so is what says nothing,
+        says it again, or repeats what learners must not read.
         """
         match kind:
             case "strengths":
-                strengths = await self._ask(StrengthsDraft, ASK_STRENGTHS)
-                found = [self._strength(d) for d in strengths.value.strengths if clean(d.name)]
-                return ReviewPart(kind=kind, items=found, usage=strengths.usage)
+                strengths, sieve = await self._ask(StrengthsDraft, ASK_STRENGTHS)
+                good = [self._strength(d, sieve) for d in strengths.value.strengths]
+                return ReviewPart(kind=kind, items=_usable(good), usage=strengths.usage)
             case "improvements":
-                improvements = await self._ask(ImprovementsDraft, ASK_IMPROVEMENTS)
-                better = [self._improvement(d) for d in improvements.value.improvements if clean(d.name)]
-                return ReviewPart(kind=kind, items=better, usage=improvements.usage)
+                improvements, sieve = await self._ask(ImprovementsDraft, ASK_IMPROVEMENTS)
+                better = [self._improvement(d, sieve) for d in improvements.value.improvements]
+                return ReviewPart(kind=kind, items=_usable(better), usage=improvements.usage)
             case "analyses":
-                analyses = await self._ask(AnalysesDraft, ASK_ANALYSES)
-                texts = [text for text in map(clean, analyses.value.analyses) if text]
+                analyses, sieve = await self._ask(AnalysesDraft, ASK_ANALYSES)
+                texts = sieve.keep_each(analyses.value.analyses)
                 return ReviewPart(kind=kind, items=texts, usage=analyses.usage)
 
-    async def _ask(self, schema: type[T], what: str) -> Parsed[T]:
+    async def _ask(self, schema: type[T], what: str) -> tuple[Parsed[T], Sieve]:
         task = self.task
         data = quote_transcript(task.transcript, budget=self.budget.transcript)
         share = self.budget.share(scenario_texts(task.scenario) + len(self.groups) + len(task.instructions))
@@ -142,33 +145,41 @@ class Reviewer:
             {"role": "system", "content": "\n".join(system)},
             {"role": "user", "content": content},
         ]
-        return await self.models.parse(
+        parsed = await self.models.parse(
             schema, turns, model=self.models.judge_name, temperature=TEMPERATURE, max_tokens=MAX_TOKENS
         )
+        return parsed, self._sieve(what, data)
 
-    def _strength(self, draft: StrengthDraft) -> Strength:
+    def _sieve(self, what: str, data: QuotedTranscript) -> Sieve:
+        task = self.task
+        rules = (what, data.rules, WISHES_RULES.format(mark=data.mark))
+        return Sieve.around(
+            task.scenario, mark=data.mark, prompt=rules, private=task.private, transcript=task.transcript
+        )
+
+    def _strength(self, draft: StrengthDraft, sieve: Sieve) -> Strength:
         message = self._learner_message(draft.message)
         marked = "highlights" in self.task.enabled_kinds()
         spans = (exact_span(text, message.content) for text in draft.highlights) if message and marked else ()
         sections = list(dict.fromkeys(span for span in spans if span))
         return Strength(
-            name=clean(draft.name),
-            description=clean(draft.description),
+            name=sieve.keep(draft.name, words=1),
+            description=sieve.keep(draft.description),
             message_id=message.id if message else None,
             highlights=[Highlight(section=section, idx=idx) for idx, section in enumerate(sections)],
         )
 
-    def _improvement(self, draft: ImprovementDraft) -> Improvement:
+    def _improvement(self, draft: ImprovementDraft, sieve: Sieve) -> Improvement:
         message = self._learner_message(draft.message)
         marked = "replacements" in self.task.enabled_kinds()
         better: dict[str, str] = {}
         for replacement in draft.replacements if message and marked else ():
             section = exact_span(replacement.section, message.content) if message else None
-            if section and (replace := clean(replacement.replace)):
+            if section and (replace := sieve.keep(replacement.replace, words=1)) and replace != section:
                 better.setdefault(section, replace)
         return Improvement(
-            name=clean(draft.name),
-            description=clean(draft.description),
+            name=sieve.keep(draft.name, words=1),
+            description=sieve.keep(draft.description),
             message_id=message.id if message else None,
             replacements=[
                 Replacement(section=s, replace=r, idx=i) for i, (s, r) in enumerate(better.items())
@@ -178,6 +189,10 @@ class Reviewer:
     def _learner_message(self, reference: str) -> Message | None:
         message = find_message(self.task.transcript, reference)
         return message if message and message.role == "user" else None
+
+
+def _usable(items: Iterable[Item]) -> list[Item]:
+    return distinct((i for i in items if i.name and i.description), key=lambda i: i.description)
 
 
 def _wishes(instructions: Sequence[str], *, mark: str, share: int) -> str:

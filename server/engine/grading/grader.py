@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import structlog
 from pydantic import BaseModel
 
 from schemas.attempt import (
@@ -25,15 +26,18 @@ from server.engine.grading.summary import (
     add_points,
     add_usage,
     describe,
+    describe_missing,
     group_grade,
     judge_notes,
     percentage,
 )
 from server.engine.grading.task import Emit, GradingTask
 from server.engine.grading.transcript import LARGE, SMALL, Budget, has_learner_message, quote_transcript
+from server.errors import Upstream
 from server.llm import Models
 from server.llm.providers import is_small
 
+log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 
@@ -100,8 +104,9 @@ class Grader:
 
         Groups are judged in parallel; the budget bounds the calls of all gradings of this grader together.
         A group is reported once, when all its judges are in. Strengths, improvements and analyses follow, in
-        this order. Raises Upstream when a model call fails for good; the other calls are cancelled then.
-        Stores nothing, so cancelling is safe at any time.
+        this order; one that the model fails to give stays empty, and the description says so. Raises Upstream
+        when a judge fails for good; the other calls are cancelled then. Stores nothing, so cancelling is safe
+        at any time.
         """
         progress = Progress(task=task, emit=emit)
         await progress.start()
@@ -138,6 +143,7 @@ class Grader:
                     transcript=task.transcript,
                     budget=self._budget,
                     judge=judge,
+                    private=task.private,
                 )
 
         judgements = await _together([one(judge) for judge in range(task.rubric.judges)])
@@ -177,16 +183,22 @@ class Grader:
         reviewer = Reviewer(models=self._models, task=task, groups=grade.groups, budget=self._budget)
 
         async def one(kind: PartKind) -> ReviewPart:
-            async with self._slots:
-                return await reviewer.review(kind)
+            try:
+                async with self._slots:
+                    return await reviewer.review(kind)
+            except Upstream as error:  # the criteria are judged, and worth more than no grade
+                log.warning("part of a grade missing", grade_id=task.grade_id, part=kind, code=error.code)
+                return ReviewPart(kind=kind)
 
         parts = await _together([one(kind) for kind in PARTS if kind in task.enabled_kinds()])
         for part in parts:
             for item in part.items:
                 await progress.content(part.kind, item)
-        usages = [grade.usage] if grade.usage else []
-        usage = add_usage([*usages, *(part.usage for part in parts)])
-        return grade.model_copy(update={"usage": usage, **{part.kind: part.items for part in parts}})
+        made: dict[str, Any] = {part.kind: list(part.items) for part in parts}
+        usage = add_usage([u for u in (grade.usage, *(part.usage for part in parts)) if u])
+        missing = describe_missing([part.kind for part in parts if part.usage is None])
+        description = " ".join(filter(None, (grade.description, missing)))
+        return grade.model_copy(update={"usage": usage, "description": description, **made})
 
 
 async def _together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -11,12 +11,14 @@ from schemas.attempt import Message, Quote
 from schemas.content import Scenario, Standard, StandardGroup
 from schemas.envelope import Usage
 from server.engine.grading.agreement import nearest_level
-from server.engine.grading.fields import AtMost, Paragraph, QuoteClaim, clean
+from server.engine.grading.fields import AtMost, Paragraph, QuoteClaim
 from server.engine.grading.quotes import verify_quotes
+from server.engine.grading.sieve import Sieve
 from server.engine.grading.transcript import Budget, QuotedTranscript, clip, quote_transcript
 from server.llm import ChatTurn, Models
 
 MAX_TOKENS = 1_000  # more than the longest answer that the schema allows
+NO_FEEDBACK = "The judge gave no usable feedback for this criterion."
 TASK = (
     "You judge a learner's part in a practised conversation on one criterion, strictly by its levels. First"
     " copy up to three short quotes, word for word, from the messages that decide it, each with its message"
@@ -55,12 +57,13 @@ async def judge_group(
     transcript: Sequence[Message],
     budget: Budget,
     judge: int = 0,
+    private: Sequence[str] = (),
 ) -> Judgement:
     """Ask judge number `judge` (from 0) for its verdict on one group.
 
     Judges differ in temperature and in the order in which they see the standards. A level that the group does
-    not have becomes the nearest one; false quotes are dropped and counted. Raises Upstream; cancelling is
-    safe.
+    not have becomes the nearest one; false quotes are dropped and counted. Feedback that says nothing, or
+    repeats `private` or our own prompt, becomes NO_FEEDBACK. Raises Upstream; cancelling is safe.
     """
     data = quote_transcript(transcript, budget=budget.transcript)
     turns: list[ChatTurn] = [
@@ -78,10 +81,13 @@ async def judge_group(
         temperature=temperature,
         max_tokens=MAX_TOKENS,
     )
+    sieve = Sieve.around(
+        scenario, mark=data.mark, prompt=(TASK, data.rules), private=private, transcript=transcript
+    )
     quotes, dropped = verify_quotes(((q.message, q.text) for q in parsed.value.quotes), transcript)
     return Judgement(
         standard=nearest_level(group, parsed.value.level),
-        feedback=clean(parsed.value.feedback),
+        feedback=sieve.keep(parsed.value.feedback) or NO_FEEDBACK,
         quotes=quotes,
         dropped_quotes=dropped,
         model=parsed.model,

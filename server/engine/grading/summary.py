@@ -88,3 +88,11 @@ def describe(
             f"The conversation was too long for the judge: its {left_out} oldest messages were not read."
         )
     return " ".join(parts)
+
+
+def describe_missing(parts: Sequence[str]) -> str:
+    """Return the sentence on parts of a grade that the model failed to give, "" when it gave all."""
+    if not parts:
+        return ""
+    named = " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
+    return f"Missing: {named}, because the model did not answer."

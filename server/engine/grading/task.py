@@ -16,7 +16,9 @@ class GradingTask:
 
     `transcript` is the path from the root, `elapsed` the seconds that the conversation took, `kinds` what is
     wanted besides scores. `instructions` may come from the learner who is graded: they shape strengths,
-    improvements and analyses, and never reach a judge. Without a `chat_id` nothing is emitted.
+    improvements and analyses, and never reach a judge. `private` holds what learners must not read, such as
+    the persona's instructions: texts of a model that repeat it are left out. Without a `chat_id` nothing is
+    emitted.
     """
 
     grade_id: Id
@@ -27,6 +29,7 @@ class GradingTask:
     transcript: Sequence[Message]
     kinds: frozenset[ResourceType]
     instructions: Sequence[str] = ()
+    private: Sequence[str] = ()
     elapsed: float
 
     def enabled_kinds(self) -> frozenset[ResourceType]:
