@@ -17,7 +17,8 @@ OF_CLIENTS = {
 }  # read by programs that talk to a server, not by it
 
 
-def _data_dir() -> Path:
+def default_data_dir() -> Path:
+    """Return the user's data directory, where everything lives unless told otherwise."""
     return user_data_path("greenroom")
 
 
@@ -38,7 +39,8 @@ class Settings(BaseSettings):
         8080, ge=0, le=65535, validation_alias=_common("PORT"), description="Port to listen on."
     )
     data_dir: Path = Field(
-        default_factory=_data_dir, description="Where the embedded database, the secret and run.json live."
+        default_factory=default_data_dir,
+        description="Where the embedded database, the secret and run.json live.",
     )
     mongodb_url: SecretStr | None = Field(
         None,

@@ -10,7 +10,7 @@ from server.cli.address import hosts_of
 from server.cli.parts import has_endpoint
 from server.cli.tokens import make_token
 from server.embedded.model import MODEL
-from server.settings import Settings, read_settings
+from server.settings import Settings, default_data_dir
 
 
 def describe(url: str, *, asked: Settings, practice: tuple[Id, str] | None, news: Sequence[str]) -> list[str]:
@@ -57,7 +57,7 @@ def _command(name: str, asked: Settings, **options: str) -> str:
     words = [python, "-m", "server", name]
     for option, value in options.items():
         words += [f"--{option}", value]
-    if asked.data_dir != read_settings()[0].data_dir.expanduser().absolute():
+    if asked.data_dir != default_data_dir():
         words += ["--data-dir", str(asked.data_dir)]
     return shlex.join(words)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from schemas.content import AnyContent, ContentKind
 from schemas.envelope import Id
 from server.cli.failure import Failure
+from server.engine.pack_yaml import MAX_BYTES
 from server.engine.packs import Pack, PackError, PackProblem, read_pack
 from server.store import Store
 
@@ -42,7 +43,8 @@ def read_files(files: Iterable[Path]) -> dict[str, bytes]:
     sources = {}
     for path in files:
         try:
-            sources[str(path)] = path.read_bytes()
+            with path.open("rb") as file:
+                sources[str(path)] = file.read(MAX_BYTES + 1)  # more than a pack may have is refused
         except OSError as error:
             raise Failure(f"cannot read {path}: {error.strerror}", code=1) from error
     return sources

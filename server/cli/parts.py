@@ -17,6 +17,7 @@ from server.settings import Settings
 from server.store import Store, connect
 
 AUTHENTICATION_FAILED = 18
+QUEUE_SECONDS = 900.0  # the embedded model answers one request at a time: the others wait, and that counts
 
 
 @asynccontextmanager
@@ -47,9 +48,10 @@ async def model(settings: Settings) -> AsyncIterator[Settings]:
         async with embedded_model() as url:
             shown.close()
             # whatever names are configured: this is the model that answers, and no judge
-            yield settings.model_copy(
-                update={"openai_base_url": url, "openai_model": MODEL, "judge_model": None}
-            )
+            update: dict[str, object] = {"openai_base_url": url, "openai_model": MODEL, "judge_model": None}
+            if "model_timeout" not in settings.model_fields_set:
+                update["model_timeout"] = QUEUE_SECONDS
+            yield settings.model_copy(update=update)
 
 
 @asynccontextmanager

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from server.app import make_app
 from server.cli.address import http_url, reachable
+from server.cli.alone import alone
 from server.cli.failure import Failure
 from server.cli.listen import bound_port, listen
 from server.cli.parts import database, model
@@ -51,7 +52,7 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
     try:
         secret = signing_secret(settings)
         guests = settings.mongodb_url is None if settings.guests is None else settings.guests
-        async with database(settings) as with_database, model(with_database) as effective:
+        async with alone_on(settings), database(settings) as with_database, model(with_database) as effective:
             app = make_app(effective, secret=secret, guests=guests)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_SECONDS)
             try:
@@ -72,6 +73,16 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
     finally:
         for opened in sockets:
             opened.close()
+
+
+@asynccontextmanager
+async def alone_on(settings: Settings) -> AsyncIterator[None]:
+    """Be the only server of an embedded database."""
+    if settings.mongodb_url:
+        yield
+        return
+    with alone(settings.data_dir):
+        yield
 
 
 async def _start(runner: web.AppRunner) -> None:

@@ -1,6 +1,7 @@
 """Who somebody is, and what they may follow (socket-v5 §2, §3)."""
 
 import asyncio
+import re
 import secrets
 import time
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from uuid import UUID
 import jwt
 from pydantic import SecretStr
 
+from schemas.attempt import Owner
 from schemas.envelope import Id, Role
 from server.engine.ids import new
 from server.errors import Forbidden, GreenroomError, NotFound, Unauthenticated, Unavailable
@@ -17,6 +19,7 @@ from server.store import Store
 from server.store.keys import Key, digest
 
 KEY_PREFIX = "gr_"
+ORG = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ROLES: frozenset[str] = frozenset(get_args(Role))
 ALGORITHMS = ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "EdDSA"]
 
@@ -46,6 +49,14 @@ class Identity:
         """Tell whether this identity may have attempts of its own; ops reads only."""
         return self.role != "ops"
 
+    def is_owner(self, owner: Owner, org: str) -> bool:
+        """Tell whether something of an organisation is this identity's own."""
+        return (owner.kind, owner.id, org) == (self.kind, self.id, self.org)
+
+    def owns(self, owner: Owner, org: str) -> bool:
+        """Tell whether this identity may act on something because it is its own."""
+        return self.is_owner(owner, org) and self.may_practise
+
     @property
     def sees_all(self) -> bool:
         """Tell whether this identity may follow what belongs to others of its organisation."""
@@ -74,8 +85,8 @@ class Access:
         self, *, token: str | None = None, api_key: str | None = None, guest_id: object = None
     ) -> Identity:
         """Return who somebody is; a token may be an API key too. Raises Unauthenticated with a reason."""
-        credential = token or api_key
-        if credential:
+        credential = api_key if token is None else token
+        if credential is not None:
             if credential.startswith(KEY_PREFIX):
                 return await self._by_key(credential)
             return await self._by_token(credential)
@@ -115,9 +126,7 @@ class Access:
             if chat is None:
                 return False
             owner, org = chat
-            return (owner.kind, owner.id) == (caller.kind, caller.id) or (
-                caller.sees_all and org == caller.org
-            )
+            return caller.is_owner(owner, org) or (caller.sees_all and org == caller.org)
         if family == "profile" and key:
             return caller.sees_all and await self._store.attempts.knows_owner(key, org=caller.org)
         return False
@@ -134,14 +143,14 @@ class Access:
             profile = str(UUID(claims["sub"]))
             role = claims["role"]
             org = claims.get("org", "default")
-            if role not in ROLES or not isinstance(org, str):
+            if role not in ROLES or not isinstance(org, str) or not ORG.fullmatch(org):
                 raise Unauthenticated("The token names no role that exists here.")
             return Identity(kind="profile", id=profile, role=role, org=org, expires=float(claims["exp"]))
         except jwt.ExpiredSignatureError as error:
             raise Unauthenticated("The token has expired.") from error
         except jwt.PyJWKClientConnectionError as error:
             raise Unavailable("The keys that verify tokens cannot be fetched; try again soon.") from error
-        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             raise Unauthenticated("The token is not valid.") from error
 
     async def _claims(self, token: str) -> dict[str, Any]:

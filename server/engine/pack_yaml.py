@@ -12,6 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 MAX_BYTES = 5_000_000
+MAX_DIGITS = 40
 MAX_DEPTH = 24
 MAX_NODES = 100_000
 
@@ -203,6 +204,8 @@ class _Walker:
 
 def _number(text: str) -> int | float | str:
     """Return a number, or the text itself where YAML's idea of a number is not ours (`007`, `1:30`)."""
+    if len(text) > MAX_DIGITS:
+        return text
     try:
         return int(text, 0)
     except ValueError:

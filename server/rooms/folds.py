@@ -9,6 +9,7 @@ import orjson
 State = dict[str, Any]
 Data = dict[str, Any]
 MAX_MESSAGES = 200
+MAX_GRADES = 10
 MAX_BYTES = 256 * 1024
 MAX_ATTEMPTS = 50
 
@@ -184,10 +185,10 @@ def _chat_render(state: State) -> State:
         "messages": _siblings(state["messages"])[-MAX_MESSAGES:],
         "hints": state["hints"],
         "responses": state["responses"],
-        "grades": list(state["grades"].values()),
+        "grades": list(state["grades"].values())[-MAX_GRADES:],
         "ended": state["ended"],
     }
-    if len(state["messages"]) > MAX_MESSAGES:
+    if len(state["messages"]) > MAX_MESSAGES or len(state["grades"]) > MAX_GRADES:
         shown["more"] = True
     if state["typing"]:
         shown["typing"] = state["typing"]
@@ -200,7 +201,7 @@ def _chat_render(state: State) -> State:
         }
     size = 0
     for index in range(len(shown["messages"]) - 1, -1, -1):
-        size += len(shown["messages"][index]["content"])
+        size += len(orjson.dumps(shown["messages"][index]))
         if size > MAX_BYTES and index < len(shown["messages"]) - 1:
             shown["messages"] = shown["messages"][index + 1 :]
             shown["more"] = True

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import structlog
 from pymongo.errors import (
     BulkWriteError,
+    ConfigurationError,
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
@@ -26,6 +27,7 @@ _PASSING = frozenset(
     {6, 7, 24, 50, 64, 79, 89, 91, 100, 112, 133, 134, 189, 202, 225, 246, 251, 262, 314, 317, 358, 384}
     | {9001, 10058, 10107, 11600, 11602, 13435, 13436, _OUT_OF_DISK}
 )
+_AWAY = (ConnectionFailure, ExecutionTimeout, WTimeoutError, InvalidOperation, ConfigurationError)
 _DENIED = frozenset({13, 18})
 
 
@@ -45,7 +47,7 @@ def _ours(error: PyMongoError) -> GreenroomError:
     if code in _DENIED:
         log.error("database refuses our credentials", code=code)
         return Unavailable("The database refuses the server's credentials.", retryable=False)
-    away = isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | InvalidOperation)
+    away = isinstance(error, _AWAY)
     if away or code in _PASSING or error.has_error_label("RetryableWriteError"):
         log.warning("database call failed", error=type(error).__name__, code=code)
         what = "is out of disk space" if code == _OUT_OF_DISK else "is away"

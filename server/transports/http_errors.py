@@ -26,6 +26,12 @@ async def middleware(request: web.Request, handler: Handle) -> web.StreamRespons
         return failure(TooLarge())
     except web.HTTPNotFound:
         return failure(NotFound("There is nothing at this address."))
+    except web.HTTPMethodNotAllowed as error:
+        allowed = ", ".join(sorted(error.allowed_methods))
+        refused = failure(BadRequest(f"{error.method} is not possible here, but {allowed}."))
+        refused.set_status(405)
+        refused.headers["Allow"] = allowed
+        return refused
     except web.HTTPException:
         raise
     except Exception:  # a bug of ours: the client gets an answer, the operator the traceback
@@ -49,7 +55,10 @@ def json_response(body: object, *, status: int = 200) -> web.Response:
 
 async def read_json(request: web.Request) -> Any:
     """Return the request's JSON body, {} when it is empty; raises BadRequest."""
-    body = await request.read()
+    try:
+        body = await request.read()
+    except web.RequestPayloadError as error:
+        raise BadRequest("The body cannot be read in its Content-Encoding.") from error
     if not body.strip():
         return {}
     try:
@@ -58,13 +67,19 @@ async def read_json(request: web.Request) -> Any:
         raise BadRequest("The body is not valid JSON.") from error
 
 
+def bearer_of(request: web.Request) -> str | None:
+    """Return the token of a request, from its header or its query; "" when another scheme is used."""
+    header = request.headers.get("Authorization")
+    if header is None:
+        return request.query.get("token")
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 async def identify(request: web.Request) -> Identity:
     """Return who makes a request: `Authorization: Bearer`, `X-API-Key`, or `?token=`."""
-    header = request.headers.get("Authorization", "")
-    scheme, _, value = header.partition(" ")
-    token = value.strip() if scheme.lower() == "bearer" else None
     return await request.app[keys.ACCESS].authenticate(
-        token=token or request.query.get("token"),
+        token=bearer_of(request),
         api_key=request.headers.get("X-API-Key"),
         guest_id=request.headers.get("X-Guest-Id"),
     )

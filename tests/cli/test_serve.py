@@ -166,3 +166,13 @@ def unused_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+async def test_a_second_server_on_a_data_directory_is_refused(env: dict[str, str], tmp_path: Path) -> None:
+    del env["MONGODB_URL"]
+    words = ("serve", "--port", "0", "--data-dir", str(tmp_path))
+    async with program(*words, env=env) as running:
+        await running.until(LISTENS)
+        second = await command(*words, env=env)
+        assert second.code == 2
+        assert f"another server runs on {tmp_path}" in second.err

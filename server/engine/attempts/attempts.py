@@ -69,7 +69,7 @@ class Attempts:
     async def owned(self, caller: Identity, attempt_id: Id) -> Attempt:
         """Return the caller's own attempt; raises NotFound or Forbidden."""
         attempt = await self._store.attempts.get(attempt_id)
-        if attempt is None or (attempt.owner.kind, attempt.owner.id) != (caller.kind, caller.id):
+        if attempt is None or not caller.owns(attempt.owner, attempt.org):
             raise not_yours(caller, "attempt", org=attempt.org if attempt else None)
         return attempt
 
@@ -238,7 +238,7 @@ class Attempts:
 
     async def _gradable(self, caller: Identity, msg: AttemptGrade) -> list[Chat]:
         attempt = await self._store.attempts.get(msg.attempt_id)
-        own = attempt is not None and (attempt.owner.kind, attempt.owner.id) == (caller.kind, caller.id)
+        own = attempt is not None and caller.owns(attempt.owner, attempt.org)
         if attempt is None or not (own or (caller.is_author and caller.org == attempt.org)):
             raise not_yours(caller, "attempt", org=attempt.org if attempt else None)
         chat_ids = [e.chat_id for e in attempt.entries if e.chat_id]

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +27,7 @@ COLUMNS = (
     ),
     *("state", "text", "criterion", "level", "points", "total_points", "pass_points", "passed", "quotes"),
 )
+INVISIBLE = re.compile(r"^[\s\x00-\x1f\u00ad\u200b-\u200f\u2060\ufeff]+")  # readers may drop these
 # What spreadsheets take for the beginning of a formula, also in the wide forms of East Asian keyboards.
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 Row = dict[str, object]
@@ -82,7 +84,7 @@ def safe_cell(value: object) -> object:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str) and (value.startswith(FORMULA) or value.lstrip().startswith(FORMULA)):
+    if isinstance(value, str) and (value.startswith(FORMULA) or INVISIBLE.sub("", value).startswith(FORMULA)):
         return f"'{value}"
     return value
 

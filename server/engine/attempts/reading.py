@@ -149,12 +149,12 @@ def visible(caller: Identity) -> Query:
     """Return the query for what a caller may read."""
     if caller.sees_all:
         return {"org": caller.org}
-    return {"owner.kind": caller.kind, "owner.id": caller.id}
+    return {"owner.kind": caller.kind, "owner.id": caller.id, "org": caller.org}
 
 
 def may_read(caller: Identity, owner: Owner, org: str) -> bool:
     """Tell whether a caller may read what belongs to an owner of an organisation."""
-    return (owner.kind, owner.id) == (caller.kind, caller.id) or (caller.sees_all and org == caller.org)
+    return caller.is_owner(owner, org) or (caller.sees_all and org == caller.org)
 
 
 def _of_profile(query: Query, wanted: Wanted) -> Query:

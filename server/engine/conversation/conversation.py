@@ -32,6 +32,7 @@ from server.store.chats import MAX_CHAT_BYTES
 
 log = structlog.get_logger(__name__)
 KNOWN_CHATS = 1000
+KNOWN_BYTES = 64 * 1024 * 1024  # of messages in chats kept at hand
 STOP_SECONDS = 3.0
 
 
@@ -48,6 +49,7 @@ class Conversation:
         self._process = process
         self._tasks = tasks
         self._known: OrderedDict[str, Chat] = OrderedDict()
+        self._known_bytes = 0
         self._replies: dict[str, Reply] = {}
         self.on_settled: Callable[[Chat], None] | None = None
 
@@ -68,7 +70,7 @@ class Conversation:
     async def owned(self, caller: Identity, chat_id: Id) -> Chat:
         """Return the caller's own chat, maybe some changes old; raises NotFound or Forbidden for others'."""
         chat = self._known.get(chat_id) or await self.load(chat_id)
-        if (chat.owner.kind, chat.owner.id) != (caller.kind, caller.id):
+        if not caller.owns(chat.owner, chat.org):
             raise not_yours(caller, "chat", org=chat.org)
         return chat
 
@@ -82,10 +84,15 @@ class Conversation:
 
     def remember(self, chat: Chat) -> None:
         """Keep a chat at hand, so that the next message needs one write and no read."""
+        self._forget(chat.id)
         self._known[chat.id] = chat
-        self._known.move_to_end(chat.id)
-        if len(self._known) > KNOWN_CHATS:
-            self._known.popitem(last=False)
+        self._known_bytes += chat.size
+        while self._known_bytes > KNOWN_BYTES or len(self._known) > KNOWN_CHATS:
+            self._forget(next(iter(self._known)))
+
+    def _forget(self, chat_id: Id) -> None:
+        if (chat := self._known.pop(chat_id, None)) is not None:
+            self._known_bytes -= chat.size
 
     async def say(
         self, chat: Chat, msg: AttemptMessage, *, new_id: Callable[[str], Id]
@@ -229,7 +236,7 @@ class Conversation:
         if self._replies.get(reply.chat_id) is reply:
             del self._replies[reply.chat_id]
         if chat is None:
-            self._known.pop(reply.chat_id, None)
+            self._forget(reply.chat_id)
             return
         self.remember(chat)
         self._outboxes.publish("chats", chat.id, outbox)

@@ -27,6 +27,7 @@ from server.store import Store
 
 log = structlog.get_logger(__name__)
 RETRY_SECONDS = 0.2
+MAX_REPLY = 64_000  # characters; what a model says beyond is cut off
 ReplyEnd = Literal["complete", "stopped", "interrupted", "failed"]
 
 
@@ -63,6 +64,7 @@ class Reply:
         self._process = process
         self._settled = settled
         self._end: ReplyEnd = "complete"
+        self._length = 0
         self._speaking: asyncio.Task[None] | None = None
         self._hub = hub
         self._lease = process.lease
@@ -129,7 +131,12 @@ class Reply:
         path = path_to(self._chat.messages, self._running.parent_message_id)
         async with aclosing(self._party.speak(path)) as parts:
             async for text in parts:
-                self._deltas.add(text)
+                room_left = MAX_REPLY - self._length
+                self._length += len(text)
+                self._deltas.add(text[:room_left])
+                if self._length >= MAX_REPLY:
+                    log.warning("reply cut", chat_id=self.chat_id, message_id=self._running.message_id)
+                    return
                 if self._deltas.failed is not None:
                     return
         if not self._deltas.parts:

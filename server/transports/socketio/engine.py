@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from server.transports.http_errors import bearer_of
 from server.transports.socketio.frames import CLOSE, Packet, ProtocolError, decode_payload, encode_payload
 from server.transports.socketio.library import EngineBase
 from server.transports.socketio.limits import Limits
@@ -253,7 +254,5 @@ def _transport(query: Mapping[str, str]) -> str:
 
 
 def _handshake(request: web.Request) -> Handshake | None:
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else request.query.get("token")
-    api_key = request.headers.get("X-API-Key")
-    return Handshake(token, api_key) if token or api_key else None
+    token, api_key = bearer_of(request), request.headers.get("X-API-Key")
+    return Handshake(token, api_key) if token is not None or api_key is not None else None

@@ -147,8 +147,9 @@ class Sessions:
         if token is None:
             raise BadRequest("auth_refresh takes an object with a token.")
         identity = await self._access.authenticate(token=token, api_key=None, guest_id=None)
-        if identity.key != session.caller.identity.key:
-            raise Forbidden("The token belongs to somebody else; connect anew with it.")
+        now = session.caller.identity
+        if (identity.key, identity.role, identity.org) != (now.key, now.role, now.org):
+            raise Forbidden("The token belongs to somebody else or gives another role; connect anew with it.")
         session.caller.identity = identity
         if not session.closed:
             self._watch(client, session)
@@ -184,5 +185,5 @@ def _close_expired(client: Client) -> None:
 def _text(data: dict[str, Any], name: str) -> str | None:
     value = data.get(name)
     if value is None or isinstance(value, str):
-        return value or None
+        return value
     raise Unauthenticated(f"auth.{name} has to be a string.")
