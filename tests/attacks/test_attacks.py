@@ -42,6 +42,7 @@ async def test_an_endless_reply_is_cut_and_the_chat_goes_on(server: Server, cast
 
 
 async def test_a_snapshot_of_control_characters_cuts_nobody_off(server: Server, cast: Cast) -> None:
+    await server.script({"reply": "I see."})
     author = await cast.author()
     talk = await begin(await cast.learner())
     for _ in range(4):
