@@ -153,7 +153,8 @@ class Works:
             code="internal",
             grade_id=work.args.get("grade_id"),
         )
-        outbox = [pending(room_of(chat_id), event, f"{work.id}:given-up")]
+        told = work.kind != "hint"  # nobody waits for hints
+        outbox = [pending(room_of(chat_id), event, f"{work.id}:given-up")] if told else []
         update: dict[str, Any] = {"$pull": {"work": {"id": work.id}}}
         if work.kind == "end":
             update["$set"] = {"ended": True}
