@@ -10,7 +10,9 @@ from aiohttp import web
 from schemas.envelope import Id
 from server.app import make_app
 from server.engine.ids import new
+from server.errors import Unavailable
 from server.rooms.cursor import parse
+from server.store import connect
 from server.store.sessions import Session
 from server.transports import keys
 from server.transports.http_events import SESSIONS, SWEEP_SECONDS
@@ -94,6 +96,18 @@ async def test_no_more_rooms_than_allowed_are_joined_at_once(server: Server, cas
     assert sum(ack["success"] for ack in acks) == 49
     assert {ack["error"]["code"] for ack in acks if not ack["success"]} == {"conflict"}
     assert len((await stored(server, client)).rooms) == 50
+
+
+async def test_a_room_that_cannot_be_stored_is_not_joined(server: Server, cast: Cast) -> None:
+    (talk,) = await chats(cast, 1)
+    away = connect("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "away")
+    record = Session(id=new(), identity={}, key="", aliases=0)
+    session = HttpSession(server.app[keys.HUB], record, away.sessions)
+    joins = [session.join(talk.room, after=0, epoch=None, marker=None) for _ in range(3)]
+    refused = await asyncio.gather(*joins, session.enter(talk.room), return_exceptions=True)
+    assert [type(error) for error in refused] == [Unavailable] * 4
+    assert session.rooms.members == {}
+    await asyncio.to_thread(away.close)
 
 
 async def test_a_session_that_joins_and_leaves_forever_stays_small(server: Server, cast: Cast) -> None:
