@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from schemas.attempt import RESOURCE_TYPES, AttemptContentProgress, Message
+from schemas.attempt import RESOURCE_TYPES, AttemptContentProgress, Grade, Message
 from schemas.content import ChatTemplate, Rubric, Scenario, Standard, StandardGroup
-from server.engine.grading import GradingTask
+from server.engine.grading import Grader, GradingTask
+from server.llm import Models
+from server.llm.scripted import ScriptedModel, Seen
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -89,3 +91,56 @@ class Events(list[AttemptContentProgress]):
 
     def entries(self, resource_type: str) -> list[dict[str, Any]]:
         return [e.entry or {} for e in self if e.resource_type == resource_type]
+
+
+GOOD_QUOTE = {"message": "m2", "text": "What happened?"}
+
+
+def verdict(level: int, *, group: str = "", **changes: Any) -> dict[str, Any]:
+    value = {"quotes": [GOOD_QUOTE], "feedback": f"Level {level}.", "level": level, **changes}
+    match = {"schema": "Verdict"} | ({"system_contains": f"Criterion: {group}"} if group else {})
+    return {"match": match, "json": value}
+
+
+REVIEW = [
+    {
+        "match": {"schema": "StrengthsDraft"},
+        "json": {
+            "strengths": [
+                {
+                    "message": "m2",
+                    "highlights": ["What  happened?", "never said"],
+                    "name": "Asking",
+                    "description": "You asked openly.",
+                },
+                {"message": "m1", "highlights": ["deadline"], "name": "Other", "description": "Not yours."},
+            ]
+        },
+    },
+    {
+        "match": {"schema": "ImprovementsDraft"},
+        "json": {
+            "improvements": [
+                {
+                    "message": "m4",
+                    "replacements": [
+                        {"section": "a date that works", "replace": "a date and a first step"},
+                        {"section": "never said", "replace": "anything"},
+                    ],
+                    "name": "Be concrete",
+                    "description": "Name the next step.",
+                }
+            ]
+        },
+    },
+    {"match": {"schema": "AnalysesDraft"}, "json": {"analyses": ["It went\x1b[31m well.", " "]}},
+]
+
+
+async def grade(models: Models, task: GradingTask) -> tuple[Grade, Events]:
+    events = Events()
+    return await Grader(models).grade(task, events.emit), events
+
+
+def judge_requests(scripted: ScriptedModel) -> list[Seen]:
+    return [r for r in scripted.requests if r.response_format == "Verdict"]

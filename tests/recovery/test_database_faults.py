@@ -69,7 +69,6 @@ class World:
                     if body["status"] == status:
                         assert response.status == code
                         return
-                await asyncio.sleep(0.1)
 
     async def chat(self, chat_id: str) -> Chat:
         """Return a chat as it is stored."""
@@ -173,11 +172,11 @@ async def test_a_frozen_database_holds_replies_up_and_loses_nothing(world: World
 async def test_a_lost_lease_closes_the_reply_without_a_restart(world: World) -> None:
     learner = await world.cast.learner()
     chat = await talk(world, learner)
-    process = world.server.app[keys.PROCESS]
+    lost = asyncio.Event()
+    world.server.app[keys.PROCESS].on_lost(lost.set)
     await world.kill()
     async with asyncio.timeout(30):
-        while process.alive:
-            await asyncio.sleep(0.1)
+        await lost.wait()
     await world.revive()
     complete = await learner.until("attempt_assistant_complete")
     assert complete["state"] == "interrupted"
