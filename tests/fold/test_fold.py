@@ -247,7 +247,7 @@ def test_every_event_that_can_be_an_entry_is_covered() -> None:
 
 
 async def test_a_snapshot_in_the_middle_of_a_reply_is_the_log_up_to_there(server: Server, cast: Cast) -> None:
-    await server.script({"chunks": [f"{n} " for n in range(200)], "delay_ms": 3})
+    await server.script({"chunks": [f"{n} " for n in range(400)], "delay_ms": 10})
     learner = await cast.learner()
     play = Play(server, learner, cast.learner_id, [], [])
     chat = await play.begin("one")

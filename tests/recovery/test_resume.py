@@ -104,7 +104,7 @@ async def test_a_stream_follows_a_reply_over_ten_cuts(server: Server, cast: Cast
 
 
 async def test_joining_in_the_middle_continues_the_snapshot(server: Server, cast: Cast) -> None:
-    await server.script({"chunks": WORDS[:150], "delay_ms": 5})
+    await server.script({"chunks": WORDS[:150], "delay_ms": 20})
     learner = await cast.learner()
     chat_id, message_id = await begin(learner)
     room = f"attempt_{chat_id}"
