@@ -1,7 +1,12 @@
 """Handles attempt_response_submit."""
 
 from handlers.base import Context, handles
-from schemas.attempt import AttemptError, AttemptResponseReply, AttemptResponseResult, AttemptResponseSubmit
+from schemas.attempt import (
+    AttemptError,
+    AttemptResponseReply,
+    AttemptResponseResult,
+    AttemptResponseSubmit,
+)
 from schemas.envelope import Payload, ServerEvent
 from server.engine.conversation.conversation import room_of
 

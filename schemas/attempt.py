@@ -1,22 +1,15 @@
 """Attempts: client events, server events and the stored documents."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from schemas.content import ChatTemplate, Document, Persona, Rubric, Scenario
 from schemas.envelope import Change, Id, JsonObject, Payload, Reply, ServerEvent, Time, Usage
+from schemas.grade import Grade, ResourceType
+from schemas.stored import Owner, RunningReply, Work
 
 MAX_MESSAGE = 32_000
-ResourceType = Literal["feedbacks", "strengths", "improvements", "analyses", "highlights", "replacements"]
-RESOURCE_TYPES: tuple[ResourceType, ...] = (
-    "feedbacks",
-    "strengths",
-    "improvements",
-    "analyses",
-    "highlights",
-    "replacements",
-)
 AttemptErrorType = Literal[
     "start", "next", "proceed", "end", "join", "send", "stop", "grade", "quiz", "audio", "rate_limit"
 ]
@@ -448,13 +441,6 @@ class AttemptHintProgress(ServerEvent):
 # --- stored documents --------------------------------------------------------------------------------------
 
 
-class Owner(BaseModel):
-    """Whose something is: a profile or a guest."""
-
-    kind: Literal["profile", "guest"]
-    id: Id
-
-
 MessageState = Literal["complete", "stopped", "interrupted", "failed"]
 
 
@@ -478,128 +464,6 @@ class Response(BaseModel):
     option_ids: list[Id]
     is_correct: bool
     created_at: Time
-
-
-class Quote(BaseModel):
-    """An exact span of a message."""
-
-    message_id: Id
-    text: str
-
-
-class GroupGrade(BaseModel):
-    """What one standard group was given."""
-
-    standard_group_id: Id
-    name: str
-    standard_id: Id | None
-    points: float
-    total_points: float
-    pass_points: float
-    passed: bool
-    feedback: str
-    quotes: list[Quote] = []
-    dropped_quotes: int = 0
-
-
-class JudgeNote(BaseModel):
-    """One judgement of several: the model, its points per group, and whether it can be relied on."""
-
-    model: str
-    points: dict[str, float]
-    reliable: bool = True
-    note: str = ""
-
-
-class Highlight(BaseModel):
-    """A span of a message that shows a strength."""
-
-    section: str
-    idx: int
-
-
-class Replacement(BaseModel):
-    """A span of a message and what could have been said instead."""
-
-    section: str
-    replace: str
-    idx: int
-
-
-class Strength(BaseModel):
-    """Something done well."""
-
-    name: str
-    description: str
-    message_id: Id | None = None
-    highlights: list[Highlight] = []
-
-
-class Improvement(BaseModel):
-    """Something to do better."""
-
-    name: str
-    description: str
-    message_id: Id | None = None
-    replacements: list[Replacement] = []
-
-
-class Grade(BaseModel):
-    """The judgement of one chat or run; time_taken in seconds, agreement is Krippendorff's alpha."""
-
-    grade_id: Id
-    chat_id: Id | None = None
-    run_id: Id | None = None
-    rubric_id: Id
-    score: float
-    total_points: float
-    pass_points: float
-    percentage: float
-    passed: bool
-    description: str = ""
-    time_taken: float
-    groups: list[GroupGrade]
-    judges: list[JudgeNote] = []
-    agreement: float | None = None
-    strengths: list[Strength] = []
-    improvements: list[Improvement] = []
-    analyses: list[str] = []
-    usage: Usage | None = None
-    created_at: Time
-
-
-class Pending(BaseModel):
-    """An event that is stored with the state that caused it, until it is in its room's log."""
-
-    r: str
-    eid: str
-    name: str
-    j: str
-
-
-class RunningReply(BaseModel):
-    """The reply that a process is producing."""
-
-    message_id: Id
-    parent_message_id: Id | None = None
-    created_at: Time
-    owner: str
-    fence: int = 1
-    stop: bool = False
-    cause: str = "message"
-
-
-WorkKind = Literal["hint", "end", "grade"]
-
-
-class Work(BaseModel):
-    """Leased background work of an aggregate: another process takes it over when its owner dies."""
-
-    id: Id
-    kind: WorkKind
-    owner: str
-    fence: int = 1
-    args: dict[str, Any] = {}
 
 
 class Chat(BaseModel):

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import ValidationError
 
-from schemas.attempt import Grade
 from schemas.envelope import Id, JsonObject
+from schemas.grade import Grade
 from server.cli.chat_link import Event, Link, Refused
 from server.cli.chat_quiz import Quiz
 from server.cli.chat_screen import Screen

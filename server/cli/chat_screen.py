@@ -6,8 +6,8 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from schemas.attempt import Grade
 from schemas.envelope import JsonObject
+from schemas.grade import Grade
 from server.cli.chat_panels import grade_table, papers, plain, question_panel
 
 SHORT_HELP = "/help lists all commands · /stop a reply · /end the conversation and have it graded · /quit"

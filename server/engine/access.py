@@ -11,8 +11,8 @@ from uuid import UUID
 import jwt
 from pydantic import SecretStr
 
-from schemas.attempt import Owner
 from schemas.envelope import Id, Role
+from schemas.stored import Owner
 from server.engine.ids import new
 from server.errors import Forbidden, GreenroomError, NotFound, Unauthenticated, Unavailable
 from server.store import Store

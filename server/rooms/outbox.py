@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from schemas.attempt import Pending
+from schemas.stored import Pending
 from server.errors import Unavailable
 from server.rooms.log import Log
 from server.store.aggregates import AggregateStore

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from schemas.attempt import Pending
+from schemas.stored import Pending
 from server.store.guard import guard
 from server.store.pages import Page, page_filter, to_page
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
-from schemas.attempt import Attempt, Pending
+from schemas.attempt import Attempt
+from schemas.stored import Pending
 from server.store.aggregates import AggregateStore, to_document
 from server.store.guard import guard
 

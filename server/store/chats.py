@@ -4,7 +4,8 @@ from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 
-from schemas.attempt import Chat, Owner
+from schemas.attempt import Chat
+from schemas.stored import Owner
 from server.store.aggregates import AggregateStore
 from server.store.guard import guard
 from server.store.pages import Page, page_filter, to_page

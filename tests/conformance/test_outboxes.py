@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from pydantic import BaseModel
 
-from schemas.attempt import Pending
 from schemas.envelope import Time, utc_now
+from schemas.stored import Pending
 from server.engine.ids import new
 from server.store import Store, connect
 from server.store.aggregates import AggregateStore

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from schemas.attempt import Grade
+from schemas.grade import Grade
 from server.engine.attempts.export import COLUMNS
 from server.engine.ids import new
 from tests.imports import ROOT

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from schemas.attempt import RESOURCE_TYPES, AttemptContentProgress, Grade, Message
+from schemas.attempt import AttemptContentProgress, Message
 from schemas.content import ChatTemplate, Rubric, Scenario, Standard, StandardGroup
+from schemas.grade import RESOURCE_TYPES, Grade
 from server.engine.grading import Grader, GradingTask
 from server.llm import Models
 from server.llm.scripted import ScriptedModel, Seen

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.attempt import RESOURCE_TYPES
 from schemas.content import Scenario
+from schemas.grade import RESOURCE_TYPES
 from server.engine.grading.feedback import ASK_ANALYSES
 from server.engine.grading.judge import NO_FEEDBACK
 from server.llm import Models

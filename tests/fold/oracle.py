@@ -6,8 +6,9 @@ from typing import Any
 
 import orjson
 
-from schemas.attempt import Chat, Grade, Message
+from schemas.attempt import Chat, Message
 from schemas.envelope import Id
+from schemas.grade import Grade
 from server.rooms.folds import FOLDS, Fold, family
 from server.store import Store
 from server.store.entries import Row

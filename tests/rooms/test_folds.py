@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.attempt import RESOURCE_TYPES
+from schemas.grade import RESOURCE_TYPES
 from server.rooms.folds import FOLDS, MAX_ATTEMPTS, MAX_BYTES, MAX_MESSAGES, Fold, family
 
 Event = tuple[str, dict[str, Any]]

@@ -14,19 +14,21 @@ from schemas.attempt import (
     Attempt,
     Chat,
     ChatEntry,
+    Message,
+    Response,
+)
+from schemas.content import ChatTemplate, Option, Persona, Question
+from schemas.grade import (
     Grade,
     GroupGrade,
     Highlight,
     Improvement,
     JudgeNote,
-    Message,
-    Owner,
     Quote,
     Replacement,
-    Response,
     Strength,
 )
-from schemas.content import ChatTemplate, Option, Persona, Question
+from schemas.stored import Owner
 from server.engine.attempts.export import COLUMNS, FORMULA, safe_cell, to_csv, to_json
 from server.engine.attempts.export_page import to_page
 from server.engine.attempts.markup import Mark, marked

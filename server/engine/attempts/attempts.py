@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 from schemas.attempt import (
-    RESOURCE_TYPES,
     Attempt,
     AttemptChatEnded,
     AttemptEnd,
@@ -22,11 +21,11 @@ from schemas.attempt import (
     AttemptUsePreviousReply,
     Chat,
     ChatEntry,
-    Pending,
     Response,
-    Work,
 )
 from schemas.envelope import Id, utc_now
+from schemas.grade import RESOURCE_TYPES
+from schemas.stored import Pending, Work
 from server.engine.access import Identity, not_yours
 from server.engine.attempts.chats import ChatMaker, owner_of
 from server.engine.attempts.plan import plan, with_entry

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import TypeVar
 
-from schemas.attempt import Attempt, Chat, ChatEntry, Owner, Pending, RunningReply
+from schemas.attempt import Attempt, Chat, ChatEntry
 from schemas.content import (
     GENERATE_FLAGS,
     ContentKind,
@@ -16,6 +16,7 @@ from schemas.content import (
     ScenarioRef,
 )
 from schemas.envelope import Id, utc_now
+from schemas.stored import Owner, Pending, RunningReply
 from server.engine.access import Identity
 from server.engine.conversation.conversation import reply_started
 from server.engine.ids import derive

@@ -8,8 +8,14 @@ from typing import Any
 
 import orjson
 
-from schemas.attempt import Attempt, Chat, Grade, GroupGrade, Message, Response
+from schemas.attempt import (
+    Attempt,
+    Chat,
+    Message,
+    Response,
+)
 from schemas.envelope import iso, utc_now
+from schemas.grade import Grade, GroupGrade
 from server.engine.attempts.views import attempt_view, chat_view, timer_view
 
 COLUMNS = (

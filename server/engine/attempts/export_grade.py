@@ -1,7 +1,14 @@
 """The grade of a chat on the page of its attempt: score, criteria with levels, what to learn."""
 
-from schemas.attempt import Chat, Grade, GroupGrade, Improvement, JudgeNote, Strength
+from schemas.attempt import Chat
 from schemas.content import Rubric, Standard
+from schemas.grade import (
+    Grade,
+    GroupGrade,
+    Improvement,
+    JudgeNote,
+    Strength,
+)
 from server.engine.attempts.markup import Html, join, tag
 
 HEADINGS = ("Criterion", "Levels", "Points")

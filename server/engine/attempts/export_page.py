@@ -3,9 +3,15 @@
 from datetime import datetime
 from pathlib import Path
 
-from schemas.attempt import Attempt, Chat, Grade, Message, Response
+from schemas.attempt import (
+    Attempt,
+    Chat,
+    Message,
+    Response,
+)
 from schemas.content import Question
 from schemas.envelope import utc_now
+from schemas.grade import Grade
 from server.engine.attempts.export_grade import grade_part, result
 from server.engine.attempts.markup import Html, Mark, escape, join, marked, tag
 from server.engine.conversation.parties import path_to

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from schemas.attempt import Work
 from schemas.envelope import Id
+from schemas.stored import Work
 from server.engine.attempts.work import Works
 from server.engine.conversation import Conversation
 from server.engine.ids import derive

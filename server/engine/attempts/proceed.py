@@ -9,9 +9,9 @@ from schemas.attempt import (
     AttemptError,
     AttemptStarted,
     Chat,
-    Pending,
 )
 from schemas.envelope import Id, utc_now
+from schemas.stored import Pending
 from server.engine.attempts.chats import ChatMaker
 from server.engine.attempts.plan import Step, ended, finish, plan, with_entry
 from server.engine.conversation import Conversation

@@ -1,6 +1,11 @@
 """Questions of a chat and their answers. Pure: no I/O."""
 
-from schemas.attempt import AttemptResponseResult, AttemptResponseSubmit, Chat, Response
+from schemas.attempt import (
+    AttemptResponseResult,
+    AttemptResponseSubmit,
+    Chat,
+    Response,
+)
 from schemas.content import Question
 from schemas.envelope import Id
 from server.errors import BadRequest, NotFound

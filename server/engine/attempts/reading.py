@@ -4,8 +4,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas.attempt import Attempt, Chat, Grade, Message, Owner
+from schemas.attempt import Attempt, Chat, Message
 from schemas.envelope import Id
+from schemas.grade import Grade
+from schemas.stored import Owner
 from server.engine.access import Identity
 from server.engine.attempts.proceed import own_room
 from server.engine.attempts.views import attempt_view, chat_row, chat_whole

@@ -7,7 +7,6 @@ from typing import Any
 import structlog
 
 from schemas.attempt import (
-    RESOURCE_TYPES,
     AttemptChatEnded,
     AttemptContentProgress,
     AttemptError,
@@ -15,11 +14,10 @@ from schemas.attempt import (
     AttemptGradingProgress,
     AttemptHintProgress,
     Chat,
-    Grade,
-    Pending,
-    Work,
 )
 from schemas.envelope import Id, utc_now
+from schemas.grade import RESOURCE_TYPES, Grade
+from schemas.stored import Pending, Work
 from server.engine.attempts.plan import finish, plan
 from server.engine.attempts.proceed import Proceeding
 from server.engine.conversation import Conversation

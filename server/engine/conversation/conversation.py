@@ -14,10 +14,9 @@ from schemas.attempt import (
     AttemptUserStart,
     Chat,
     Message,
-    Pending,
-    RunningReply,
 )
 from schemas.envelope import Id, ServerEvent, utc_now
+from schemas.stored import Pending, RunningReply
 from server.engine.access import Identity, not_yours
 from server.engine.conversation.parties import Party, PersonaParty, ScriptedParty
 from server.engine.conversation.reply import Reply, ReplyEnd

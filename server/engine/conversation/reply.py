@@ -12,11 +12,9 @@ from schemas.attempt import (
     AttemptStopped,
     Chat,
     Message,
-    Pending,
-    RunningReply,
-    Work,
 )
 from schemas.envelope import Id
+from schemas.stored import Pending, RunningReply, Work
 from server.engine.conversation.deltas import Deltas
 from server.engine.conversation.parties import Party, path_to
 from server.engine.ids import derive

@@ -6,15 +6,15 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from schemas.attempt import (
+from schemas.attempt import Message
+from schemas.envelope import Usage
+from schemas.grade import (
     GroupGrade,
     Highlight,
     Improvement,
-    Message,
     Replacement,
     Strength,
 )
-from schemas.envelope import Usage
 from server.engine.grading.fields import AtMost, Paragraph, Prose, Reference, Span, Title
 from server.engine.grading.judge import scenario_lines, scenario_texts
 from server.engine.grading.quotes import exact_span, find_message

@@ -9,15 +9,10 @@ from typing import Any, TypeVar
 import structlog
 from pydantic import BaseModel
 
-from schemas.attempt import (
-    AttemptContentProgress,
-    AttemptGradingProgress,
-    Grade,
-    GroupGrade,
-    ResourceType,
-)
+from schemas.attempt import AttemptContentProgress, AttemptGradingProgress
 from schemas.content import StandardGroup
 from schemas.envelope import JsonObject
+from schemas.grade import Grade, GroupGrade, ResourceType
 from server.engine.grading.agreement import krippendorff_alpha, lowest, settle
 from server.engine.grading.feedback import PARTS, PartKind, Reviewer, ReviewPart
 from server.engine.grading.judge import Judgement, judge_group

@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, WithJsonSchema, create_model
 
-from schemas.attempt import Message, Quote
+from schemas.attempt import Message
 from schemas.content import Scenario, Standard, StandardGroup
 from schemas.envelope import Usage
+from schemas.grade import Quote
 from server.engine.grading.agreement import nearest_level
 from server.engine.grading.fields import AtMost, Paragraph, QuoteClaim
 from server.engine.grading.quotes import verify_quotes

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 
-from schemas.attempt import Message, Quote
+from schemas.attempt import Message
+from schemas.grade import Quote
 
 _REFERENCE = re.compile(r"\s*\[?m?([0-9]{1,6})\]?\s*", re.IGNORECASE)
 

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from schemas.attempt import GroupGrade, JudgeNote
 from schemas.content import Rubric, Standard, StandardGroup
 from schemas.envelope import Usage
+from schemas.grade import GroupGrade, JudgeNote
 from server.engine.grading.agreement import clamp
 from server.engine.grading.judge import Judgement
 

@@ -3,9 +3,10 @@
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from schemas.attempt import AttemptContentProgress, AttemptGradingProgress, Message, ResourceType
+from schemas.attempt import AttemptContentProgress, AttemptGradingProgress, Message
 from schemas.content import Rubric, Scenario
 from schemas.envelope import Id
+from schemas.grade import ResourceType
 
 Emit = Callable[[AttemptGradingProgress | AttemptContentProgress], Awaitable[None]]
 
