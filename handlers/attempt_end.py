@@ -1,11 +1,11 @@
 """Handles attempt_end."""
 
-from handlers.base import Context, handles
+from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptEnd, AttemptEndReply
 from server.engine.conversation.conversation import room_of
 
 
-@handles(AttemptEnd, error_type="end")
+@handles(AttemptEnd, fails=attempt_error("end"))
 async def attempt_end(ctx: Context, msg: AttemptEnd) -> AttemptEndReply:
     """Close a chat; it is graded and the attempt proceeds in the background."""
     chat = await ctx.services.attempts.chat_of(ctx.caller, msg.attempt_id, msg.chat_id)

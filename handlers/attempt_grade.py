@@ -1,12 +1,12 @@
 """Handles attempt_grade."""
 
-from handlers.base import Context, handles
+from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptGrade, AttemptGradeReply
 
 OVER = frozenset({"attempt_graded", "attempt_error"})
 
 
-@handles(AttemptGrade, error_type="grade")
+@handles(AttemptGrade, fails=attempt_error("grade"))
 async def attempt_grade(ctx: Context, msg: AttemptGrade) -> AttemptGradeReply:
     """Grade closed chats again; the latest grade counts."""
 

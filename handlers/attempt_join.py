@@ -1,11 +1,11 @@
 """Handles attempt_join."""
 
-from handlers.base import Context, handles
+from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptJoin, AttemptJoined, JoinReply
 from server.engine.conversation.conversation import room_of
 
 
-@handles(AttemptJoin, error_type="join")
+@handles(AttemptJoin, fails=attempt_error("join"))
 async def attempt_join(ctx: Context, msg: AttemptJoin) -> JoinReply:
     """Follow a chat from an offset, or from a snapshot."""
     room = room_of(msg.chat_id)

@@ -1,11 +1,11 @@
 """Handles attempt_message."""
 
-from handlers.base import Context, handles
+from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptMessage, AttemptMessageReply
 from server.engine.conversation.conversation import room_of
 
 
-@handles(AttemptMessage, error_type="send")
+@handles(AttemptMessage, fails=attempt_error("send"))
 async def attempt_message(ctx: Context, msg: AttemptMessage) -> AttemptMessageReply:
     """Store a learner's message; the answer is streamed into the chat's room."""
     chat = await ctx.services.conversation.owned(ctx.caller, msg.chat_id)

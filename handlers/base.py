@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 
 from schemas.attempt import AttemptError, AttemptErrorType, JoinReply
 from schemas.envelope import Id, Payload, Reply, RoomPlace, ServerEvent
+from schemas.generation import Generate, GenerationError
+from schemas.test import TestError, TestErrorType
 from server.engine.access import Access, Identity
 from server.engine.attempts import Attempts
 from server.engine.conversation import Conversation
 from server.engine.ids import derive, new
-from server.errors import Conflict
+from server.errors import Conflict, GreenroomError
 from server.rooms.connection import Connection
 from server.rooms.hub import Hub
 
@@ -18,7 +20,7 @@ P = TypeVar("P", bound=Payload)
 R = TypeVar("R", bound=Reply)
 CHAT_OVER = frozenset({"attempt_chat_ended"})
 Handle = Callable[["Context", Any], Awaitable[Reply]]
-Refusal = Callable[[AttemptError, Payload | None], list[ServerEvent]]
+Fails = Callable[[GreenroomError, Payload | None], list[ServerEvent]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,36 +88,72 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """A client event: its payload, what it does, and the kind of attempt_error that its failures send."""
+    """A client event: its payload, what it does, and what the sender of a failure gets beside the ack."""
 
     event: str
     schema: type[Payload]
-    error_type: AttemptErrorType | None
+    fails: Fails
     run: Handle
-    refusal: Refusal
 
 
-def just_the_error(usual: AttemptError, payload: Payload | None) -> list[ServerEvent]:
-    """Tell the sender of a failure by attempt_error alone."""
-    return [usual]
+def attempt_error(kind: AttemptErrorType | None = None) -> Fails:
+    """Tell the sender of a failure by attempt_error."""
+
+    def fails(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:
+        chat_id = _field(payload, "chat_id")
+        return [AttemptError(chat_id=chat_id, type=kind, message=error.message, code=error.code)]
+
+    return fails
 
 
-def handles(
-    schema: type[P], *, error_type: AttemptErrorType | None = None, refusal: Refusal = just_the_error
-) -> Callable[[Callable[[Context, P], Awaitable[R]]], Handler]:
+def test_error(kind: TestErrorType) -> Fails:
+    """Tell the sender of a failure by test_error; wrong payloads are of type validation."""
+
+    def fails(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:
+        found: TestErrorType = "validation" if error.code == "bad_request" else kind
+        if error.code in ("unauthenticated", "forbidden"):
+            found = "auth"
+        invocation_id = _field(payload, "test_invocation_id") or _field(payload, "invocation_id")
+        return [
+            TestError(
+                invocation_id=invocation_id,
+                run_id=_field(payload, "run_id"),
+                message=error.message,
+                error_type=found,
+                code=error.code,
+            )
+        ]
+
+    return fails
+
+
+def generation_error(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:
+    """Tell the sender of a failure by generation_error."""
+    asked = payload if isinstance(payload, Generate) else None
+    return [
+        GenerationError(
+            artifact_type=asked.artifact_types[0].name if asked else "",
+            group_id=asked.group_id if asked else None,
+            run_id=asked.run_id if asked else None,
+            message=error.message,
+            code=error.code,
+        )
+    ]
+
+
+def handles(schema: type[P], *, fails: Fails) -> Callable[[Callable[[Context, P], Awaitable[R]]], Handler]:
     """Make a function the handler of the event that its payload class names.
 
-    `refusal` returns what the sender of a failure gets beside the ack, from the usual attempt_error and the
-    payload (None when it is not valid).
+    `fails` returns what the sender of a failure gets beside the ack, from the error and the payload (None
+    when it is not valid).
     """
 
     def tag(run: Callable[[Context, P], Awaitable[R]]) -> Handler:
-        return Handler(
-            event=schema.event,
-            schema=schema,
-            error_type=error_type,
-            run=run,
-            refusal=refusal,
-        )
+        return Handler(event=schema.event, schema=schema, fails=fails, run=run)
 
     return tag
+
+
+def _field(payload: Payload | None, name: str) -> Id | None:
+    found = getattr(payload, name, None)
+    return found if isinstance(found, str) else None

@@ -1,11 +1,11 @@
 """Handles room_join."""
 
-from handlers.base import Context, handles
+from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptJoined, JoinReply
 from schemas.room import RoomJoin
 
 
-@handles(RoomJoin, error_type="join")
+@handles(RoomJoin, fails=attempt_error("join"))
 async def room_join(ctx: Context, msg: RoomJoin) -> JoinReply:
     """Follow any room that the caller may see."""
     await ctx.services.access.check_may_follow(ctx.caller, msg.room)

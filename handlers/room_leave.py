@@ -1,11 +1,11 @@
 """Handles room_leave."""
 
-from handlers.base import Context, handles
+from handlers.base import Context, attempt_error, handles
 from schemas.envelope import Reply
 from schemas.room import RoomLeave
 
 
-@handles(RoomLeave, error_type="join")
+@handles(RoomLeave, fails=attempt_error("join"))
 async def room_leave(ctx: Context, msg: RoomLeave) -> Reply:
     """Stop following a room."""
     return await ctx.leave(msg.room)

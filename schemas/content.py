@@ -1,13 +1,13 @@
 """Authored content: personas, rubrics, documents, scenarios, practices and homes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.envelope import Id, Time
+from schemas.envelope import Id, JsonObject, Time
 
-ContentKind = Literal["persona", "rubric", "document", "scenario", "practice", "home"]
-CONTENT_KINDS: tuple[ContentKind, ...] = ("persona", "rubric", "document", "scenario", "practice", "home")
+ContentKind = Literal["persona", "rubric", "document", "agent", "scenario", "practice", "home", "benchmark"]
+CONTENT_KINDS: tuple[ContentKind, ...] = get_args(ContentKind)
 GENERATE_FLAGS = (
     "names",
     "descriptions",
@@ -227,14 +227,81 @@ class Home(Practice):
     profiles: list[Id] | Literal["everyone"]
 
 
-AnyContent = Persona | Rubric | Document | Scenario | Practice | Home
+class Tool(Part):
+    """A function that a model may call; `parameters` is the JSON schema of its arguments."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
+    description: Text = ""
+    parameters: JsonObject = {"type": "object", "properties": {}}
+
+
+class Agent(Content):
+    """A configuration of a model that recorded conversations are replayed against."""
+
+    instructions: Text = ""
+    model: str | None = Field(default=None, max_length=200)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    reasoning: Literal["low", "medium", "high"] | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] = []
+    voice: str | None = Field(default=None, max_length=80)
+
+
+class ToolCall(Part):
+    """A call of a tool; `arguments` is the JSON text that the model wrote."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    arguments: Text = "{}"
+
+
+class RecordedMessage(Part):
+    """One message of a recorded conversation, `at_ms` after its start; a tool's result names its call."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: Text = ""
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str | None = Field(default=None, max_length=200)
+    at_ms: float | None = Field(default=None, ge=0)
+
+
+class RecordedRun(Part):
+    """A recorded conversation; `rubric_id` overrides the benchmark's."""
+
+    id: Id
+    name: Name
+    rubric_id: Id | None = None
+    messages: Annotated[list[RecordedMessage], Field(min_length=1, max_length=400)]
+
+    @model_validator(mode="after")
+    def _replayable(self) -> "RecordedRun":
+        if all(m.role != "user" for m in self.messages):
+            raise ValueError("no message is the user's, so there is nothing to replay")
+        return self
+
+
+ReplayMode = Literal["auto_regressive", "last_turn"]
+
+
+class Benchmark(Content):
+    """Recorded runs that are replayed against agents; `concurrency` replays of a group run at once."""
+
+    agent_ids: Annotated[list[Id], Field(min_length=1, max_length=50)]
+    rubric_id: Id | None = None
+    mode: ReplayMode = "auto_regressive"
+    concurrency: int = Field(default=4, ge=1, le=64)
+    runs: Annotated[list[RecordedRun], Field(min_length=1, max_length=2_000)]
+
+
+AnyContent = Persona | Rubric | Document | Agent | Scenario | Practice | Home | Benchmark
 CONTENT_MODELS: dict[ContentKind, type[AnyContent]] = {
     "persona": Persona,
     "rubric": Rubric,
     "document": Document,
+    "agent": Agent,
     "scenario": Scenario,
     "practice": Practice,
     "home": Home,
+    "benchmark": Benchmark,
 }
 
 

@@ -48,7 +48,13 @@ CLIENT_EVENTS: dict[str, type[Payload]] = {
     )
 }
 EXTRA_CLIENT_EVENTS: dict[str, type[Payload]] = {
-    schema.event: schema for schema in (room.RoomJoin, room.RoomLeave)
+    schema.event: schema
+    for schema in (
+        test.TestGroup,
+        test.TestEndAll,
+        room.RoomJoin,
+        room.RoomLeave,
+    )
 }
 SERVER_EVENTS: dict[str, type[ServerEvent]] = {
     schema.event: schema
@@ -89,4 +95,10 @@ SERVER_EVENTS: dict[str, type[ServerEvent]] = {
         generation.GenerationError,
     )
 }
-EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {schema.event: schema for schema in (room.RoomReset,)}
+EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {
+    schema.event: schema
+    for schema in (
+        test.TestAllComplete,
+        room.RoomReset,
+    )
+}

@@ -2,9 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from schemas.envelope import Change, Id, Payload, ServerEvent, Time
+from schemas.content import Agent, Benchmark, RecordedRun, ReplayMode, Rubric, ToolCall
+from schemas.envelope import Change, Id, Payload, Reply, ServerEvent, Time, Usage
+from schemas.grade import Grade
+from schemas.stored import Owner
 
 TestErrorType = Literal[
     "auth", "validation", "context", "prepare", "run", "proceed", "end", "stop", "internal"
@@ -77,6 +80,83 @@ class TestStop(Change):
     event: ClassVar[str] = "test_stop"
 
     invocation_id: Id
+
+
+class TestGroup(Change):
+    """Replay all pending runs of an invocation, in parallel up to the benchmark's concurrency."""
+
+    event: ClassVar[str] = "test_group"
+
+    test_id: Id
+    test_invocation_id: Id
+    prev_run_id: Id | None = None
+
+
+class TestEndAll(Change):
+    """End a test: what is not graded yet is graded, what is pending is left."""
+
+    event: ClassVar[str] = "test_end_all"
+
+    test_id: Id
+
+
+# --- acks --------------------------------------------------------------------------------------------------
+
+
+class InvocationPlace(BaseModel):
+    """An invocation of a new test and how many runs it has."""
+
+    invocation_id: Id
+    total_runs: int
+
+
+class TestStartReply(Reply):
+    """Ack of test_start."""
+
+    test_id: Id
+    invocations: list[InvocationPlace]
+
+
+class TestNextReply(Reply):
+    """Ack of test_next: a claimed run, or that none is left, or when to ask again."""
+
+    invocation_id: Id | None = None
+    run_id: Id | None = None
+    current_run: int | None = None
+    total_runs: int | None = None
+    claim: str | None = None
+    done: bool | None = None
+    retry_after: float | None = None
+
+
+class TestRunReply(Reply):
+    """Ack of test_run: the replay."""
+
+    run_id: Id
+
+
+class TestGroupReply(Reply):
+    """Ack of test_group: the replays that were started."""
+
+    run_ids: list[Id]
+
+
+class TestEndReply(Reply):
+    """Ack of test_end; grade_id is null when nothing is graded."""
+
+    grade_id: Id | None
+
+
+class TestEndAllReply(Reply):
+    """Ack of test_end_all: the gradings that were started."""
+
+    grade_ids: list[Id]
+
+
+class TestStopReply(Reply):
+    """Ack of test_stop: how many replays were cancelled."""
+
+    stopped: int
 
 
 # --- server events -----------------------------------------------------------------------------------------
@@ -172,3 +252,122 @@ class TestStopped(ServerEvent):
     invocation_id: Id
     success: bool = True
     message: str | None = None
+
+
+class TestAllComplete(ServerEvent):
+    """All runs of an invocation's cycle have been replayed."""
+
+    event: ClassVar[str] = "test_all_complete"
+
+    invocation_id: Id
+    total_runs: int
+    success: bool
+    cycle: int
+
+
+# --- stored documents --------------------------------------------------------------------------------------
+
+RunState = Literal["pending", "queued", "running", "done", "failed"]
+
+
+class Test(BaseModel):
+    """One go of a benchmark, copied as it was when the test began."""
+
+    __test__: ClassVar[bool] = False
+
+    id: Id
+    owner: Owner
+    org: str
+    benchmark: Benchmark  # without its runs, which are the test's recordings
+    infinite_mode: bool = False
+    status: Literal["open", "ended"] = "open"
+    invocation_ids: list[Id]
+    created_at: Time
+    ended_at: Time | None = None
+
+
+class Invocation(BaseModel):
+    """A test's runs against one agent. `counted` holds the runs of this cycle whose end is announced."""
+
+    id: Id
+    test_id: Id
+    owner: Owner
+    org: str
+    agent: Agent
+    mode: ReplayMode
+    concurrency: int
+    total_runs: int
+    position: int
+    infinite_mode: bool = False
+    group: bool = False  # all pending replays run by themselves, up to `concurrency` at a time
+    cycle: int = 1
+    counted: list[Id] = []
+    created_at: Time
+
+
+class ReplayedMessage(BaseModel):
+    """One message of a replay; `recorded` is what was said at this place in the recording."""
+
+    id: Id
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str = ""
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str | None = None
+    matched: bool | None = None  # of a tool's result: the recording had this call
+    recorded: str | None = None
+    usage: Usage | None = None
+
+
+class RunResult(BaseModel):
+    """What a replay came to; times in ms."""
+
+    messages: list[ReplayedMessage]
+    tool_calls: int = 0
+    matched_calls: int = 0
+    recorded_calls: int = 0
+    first_token_ms: float | None = None
+    duration_ms: float = 0.0
+    usage: Usage
+    error: str | None = None
+    code: str | None = None
+    finished_at: Time
+
+
+class Run(BaseModel):
+    """A recorded run's place in an invocation and cycle: the ledger of its replay.
+
+    `id` follows from invocation, cycle and original; `replay_id` is the wire's run_id and changes with each
+    fence. Whoever writes names the fence, so that a process that wakes late changes nothing.
+    """
+
+    id: Id
+    test_id: Id
+    invocation_id: Id
+    org: str
+    owner_profile: Owner
+    original_id: Id
+    name: str
+    position: int  # from 1
+    cycle: int = 1
+    state: RunState = "pending"
+    fence: int = 0
+    owner: str | None = None  # the process that runs it
+    stop: bool = False
+    claim: str | None = None
+    claimed_until: Time | None = None
+    replay_id: Id | None = None
+    started_at: Time | None = None
+    result: RunResult | None = None
+    grades: list[Grade] = []
+    grading: Id | None = None  # the grade that is being made
+    created_at: Time
+
+
+class Recording(BaseModel):
+    """A recorded run as a test uses it, with the rubric that its replays are graded by."""
+
+    id: Id
+    test_id: Id
+    original_id: Id
+    run: RecordedRun
+    rubric: Rubric | None = None

@@ -79,7 +79,9 @@ def make_models(settings: Settings) -> Models:
 def _assemble(app: web.Application, settings: Settings, *, store: Store, process: Process) -> None:
     models = app[keys.MODELS] = make_models(settings)
     snapshots = Snapshots(store.entries, {"attempt": chat_base(store)}, epoch=lambda: process.epoch)
-    hub = app[keys.HUB] = Hub(store.entries, process=process, bell=LocalBell(), snapshots=snapshots)
+    hub = app[keys.HUB] = Hub(
+        store.entries, process=process, bell=LocalBell(process.name), snapshots=snapshots
+    )
     app[keys.RETENTION] = Retention(store.entries, hub=hub, snapshots=snapshots, days=settings.retention_days)
     outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, (store.chats, store.attempts))
     tasks = app[keys.TASKS] = Tasks()

@@ -10,9 +10,8 @@ import structlog
 from pydantic import ValidationError
 
 from handlers import HANDLERS
-from handlers.base import CHAT_OVER, Context, Handler, Services
-from schemas.attempt import AttemptError
-from schemas.envelope import MAX_SAFE_INTEGER, Change, Id, Payload, Problem, Reply, ServerEvent
+from handlers.base import CHAT_OVER, Context, Handler, Services, attempt_error
+from schemas.envelope import MAX_SAFE_INTEGER, Change, Payload, Problem, Reply, ServerEvent
 from server.engine.access import Identity
 from server.errors import BadRequest, GreenroomError, Internal, NotFound
 from server.idempotency import Once
@@ -114,6 +113,9 @@ class Dispatcher:
         return answer
 
 
+_unknown = attempt_error()
+
+
 def _find(event: str) -> Handler:
     name = event.strip("/").removeprefix(PATH_PREFIX).replace("/", "_") if "/" in event else event
     handler = HANDLERS.get(name) if len(name) <= MAX_EVENT_NAME else None
@@ -174,18 +176,7 @@ def _failure(error: GreenroomError, handler: Handler | None, payload: Payload | 
 
 def _notices(error: GreenroomError, handler: Handler | None, payload: Payload | None) -> list[ServerEvent]:
     """Return the events that tell the sender of a failure beside the ack."""
-    usual = AttemptError(
-        chat_id=_chat_id(payload),
-        type=handler.error_type if handler else None,
-        message=error.message,
-        code=error.code,
-    )
-    return handler.refusal(usual, payload) if handler else [usual]
-
-
-def _chat_id(payload: Payload | None) -> Id | None:
-    found = getattr(payload, "chat_id", None)
-    return found if isinstance(found, str) else None
+    return (handler.fails if handler else _unknown)(error, payload)
 
 
 def _digest(event: str, payload: Payload) -> str:

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from schemas.content import (
+    Agent,
+    Benchmark,
     ChatTemplate,
     ContentKind,
     Document,
@@ -16,6 +18,7 @@ from schemas.content import (
     Persona,
     Practice,
     Question,
+    RecordedRun,
     Rubric,
     Scenario,
     ScenarioRef,
@@ -70,6 +73,7 @@ SHAPES: dict[ContentKind, Shape] = {
     "persona": Shape(Persona),
     "rubric": Shape(Rubric, parts={"groups": _GROUP}),
     "document": Shape(Document),
+    "agent": Shape(Agent),
     "scenario": Shape(
         Scenario,
         references={
@@ -82,4 +86,12 @@ SHAPES: dict[ContentKind, Shape] = {
     ),
     "practice": Shape(Practice, parts=_PLACES),
     "home": Shape(Home, parts=_PLACES),
+    "benchmark": Shape(
+        Benchmark,
+        references={
+            "agents": Reference("agent_ids", "agent", many=True),
+            "rubric": Reference("rubric_id", "rubric"),
+        },
+        parts={"runs": Shape(RecordedRun, references={"rubric": Reference("rubric_id", "rubric")})},
+    ),
 }

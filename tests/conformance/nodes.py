@@ -32,7 +32,8 @@ class Node:
         self.store = store
         self.process = Process(f"process-{new()}", store.processes)
         self.snapshots = Snapshots(store.entries, {}, epoch=lambda: self.process.epoch)
-        self.hub = Hub(store.entries, process=self.process, bell=LocalBell(), snapshots=self.snapshots)
+        bell = LocalBell(self.process.name)
+        self.hub = Hub(store.entries, process=self.process, bell=bell, snapshots=self.snapshots)
         self.log: Log = self.hub.log
         self.outboxes = Outboxes(self.log, aggregates)
         self._tasks: list[asyncio.Task[None]] = []

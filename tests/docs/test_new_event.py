@@ -21,20 +21,16 @@ def apply_steps(root: Path) -> None:
     """Copy the source and change it as the README says."""
     for part in ("schemas", "handlers", "server"):
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
-    payload, entry, handler, lines = blocks("Adding an event", "python")
+    payload, handler, lines = blocks("Adding an event", "python")
+    (entry,) = blocks("Adding an event", "text")
     with (root / "schemas" / "attempt.py").open("a") as file:
         file.write(f"\n\n{payload}")
-    replace(root / "schemas" / "events.py", before(entry), entry.strip())
+    replace(root / "schemas" / "events.py", "room.RoomLeave,", f"room.RoomLeave, {entry.strip()}")
     (root / "handlers" / "attempt_time.py").write_text(handler)
     imported, listed = lines.splitlines()
     table = root / "handlers" / "__init__.py"
     replace(table, "from handlers.base", f"{imported}\nfrom handlers.base")
     replace(table, "        room_join,\n", f"{listed}\n        room_join,\n")
-
-
-def before(entry: str) -> str:
-    """Return the line as it is before the event is added."""
-    return entry.strip().replace(", attempt.AttemptTime)", ")")
 
 
 def replace(path: Path, old: str, new_text: str) -> None:

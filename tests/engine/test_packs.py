@@ -252,7 +252,10 @@ def test_every_mistake_is_reported_with_its_place() -> None:
         (
             "pack: {id: a, name: A}\n",
             1,
-            "the pack is empty: add personas, rubrics, documents, scenarios, practices, homes",
+            (
+                "the pack is empty: add personas, rubrics, documents, agents, scenarios, practices, homes, "
+                "benchmarks"
+            ),
         ),
         (
             "pack: {id: A b, name: A}\npersonas: {a: {name: A, instructions: a}}\n",

@@ -10,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.grade import RESOURCE_TYPES
-from server.rooms.folds import FOLDS, MAX_ATTEMPTS, MAX_BYTES, MAX_MESSAGES, Fold, family
+from server.rooms.folds import FOLDS, Fold, family
+from server.rooms.folds.chat import MAX_MESSAGES
+from server.rooms.folds.fold import MAX_BYTES
+from server.rooms.folds.profile import MAX_ATTEMPTS
 
 Event = tuple[str, dict[str, Any]]
 State = dict[str, Any]

@@ -94,7 +94,7 @@ async def product(mongod_url: str, limits: Limits = PATIENT) -> AsyncIterator[Pr
     process = Process("test", store.processes)
     await process.beat()
     snapshots = Snapshots(store.entries, {}, epoch=lambda: process.epoch)
-    hub = Hub(store.entries, process=process, bell=LocalBell(), snapshots=snapshots)
+    hub = Hub(store.entries, process=process, bell=LocalBell(process.name), snapshots=snapshots)
     log = asyncio.create_task(hub.log.run())
     door, desk = Door(), Desk()
     try:

@@ -1,38 +1,13 @@
-"""Pure folds per family of rooms: what a room's entries add up to (core §9.2)."""
+"""What the entries of a chat's room add up to."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import orjson
 
-State = dict[str, Any]
-Data = dict[str, Any]
+from server.rooms.folds.fold import MAX_BYTES, Data, Fold, State
+
 MAX_MESSAGES = 200
 MAX_GRADES = 10
-MAX_BYTES = 256 * 1024
-MAX_ATTEMPTS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """A fold: its start, one step (changes the state in place), and how a state of one's own is rendered."""
-
-    initial: Callable[[], State]
-    step: Callable[[State, str, Data], None]
-    render: Callable[[State], State]
-
-    def show(self, state: State) -> State:
-        """Return what clients see of a state; shares nothing with it."""
-        return self.render(orjson.loads(orjson.dumps(state)))
-
-
-def family(room: str) -> str:
-    """Return the part of a room's name before its id."""
-    return room.split("_", 1)[0]
-
-
-# --- chats -------------------------------------------------------------------------------------------------
 
 
 def _chat_initial() -> State:
@@ -220,36 +195,4 @@ def _siblings(messages: list[State]) -> list[State]:
     return messages
 
 
-# --- profiles and guests -----------------------------------------------------------------------------------
-
-
-def _profile_initial() -> State:
-    return {"attempts": {}}
-
-
-def _profile_step(state: State, name: str, data: Data) -> None:
-    attempt_id = data.get("attempt_id")
-    if attempt_id is None:
-        return
-    attempts = state["attempts"]
-    attempt = attempts.setdefault(attempt_id, {"attempt_id": attempt_id, "chat_ids": [], "ended": False})
-    if name == "attempt_started":
-        attempt["chat_entry_id"] = data["chat_entry_id"]
-    elif name == "attempt_chat_started":
-        attempt["chat_ids"].append(data["chat_id"])
-    elif name == "attempt_ended":
-        attempt["ended"] = True
-    while len(attempts) > MAX_ATTEMPTS:
-        del attempts[next(iter(attempts))]
-
-
-def _profile_render(state: State) -> State:
-    return {"attempts": list(state["attempts"].values())}
-
-
-_PROFILE = Fold(_profile_initial, _profile_step, _profile_render)
-FOLDS: dict[str, Fold] = {
-    "attempt": Fold(_chat_initial, _chat_step, _chat_render),
-    "profile": _PROFILE,
-    "guest": _PROFILE,
-}
+CHAT = Fold(_chat_initial, _chat_step, _chat_render)

@@ -1,0 +1,14 @@
+"""Pure folds per family of rooms: what a room's entries add up to (core §9.2)."""
+
+from server.rooms.folds.chat import CHAT, CHAT_EVENTS
+from server.rooms.folds.fold import Data, Fold, State
+from server.rooms.folds.profile import PROFILE
+
+__all__ = ["CHAT_EVENTS", "FOLDS", "Data", "Fold", "State", "family"]
+
+FOLDS: dict[str, Fold] = {"attempt": CHAT, "profile": PROFILE, "guest": PROFILE}
+
+
+def family(room: str) -> str:
+    """Return the part of a room's name before its id."""
+    return room.split("_", 1)[0]
