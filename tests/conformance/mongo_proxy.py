@@ -1,6 +1,7 @@
-"""A proxy in front of mongod that loses requests and replies of the log's inserts."""
+"""A proxy in front of mongod that loses requests and replies of the log's inserts, or any reply by chance."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -17,11 +18,25 @@ class MongoProxy:
         self.inserts = 0
         self.lose_replies = 0
         self.lose_requests = 0
+        self.lost = 0
+        self._loss = 0.0
+        self._chance = random.Random()
         self.held = asyncio.Event()
         self._pass = asyncio.Event()
         self._pass.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
+
+    def lose(self, share: float, *, seed: int) -> None:
+        """Lose a share of all replies, each with its connection."""
+        self._loss = share
+        self._chance.seed(seed)
+
+    def unlucky(self) -> bool:
+        """Tell whether the next reply is to be lost."""
+        lost = self._chance.random() < self._loss
+        self.lost += lost
+        return lost
 
     def hold(self) -> None:
         """Keep the replies to inserts back; `held` is set when one waits."""
@@ -94,7 +109,7 @@ class Passing:
     async def replies(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass replies on until one is to be lost or mongod goes."""
         while reply := await _message(reader):
-            if self._inserting and not await self._proxy.reply():
+            if self._proxy.unlucky() or (self._inserting and not await self._proxy.reply()):
                 return
             self._inserting = False
             writer.write(reply)
