@@ -1,0 +1,1 @@
+"""Watching: what is replayed to those who come later, and what operators see."""
