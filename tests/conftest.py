@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from server.embedded.mongod import embedded_mongod
+from server.embedded.valkey import embedded_valkey
 from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
 from tests.support.clients import Http, Socket, http_client, socket
@@ -19,6 +20,14 @@ async def mongod_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     """Run a mongod."""
     data: Path = tmp_path_factory.mktemp("mongod")
     async with embedded_mongod(data) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Run a Valkey."""
+    data: Path = tmp_path_factory.mktemp("valkey")
+    async with embedded_valkey(data) as url:
         yield url
 
 

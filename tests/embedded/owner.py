@@ -1,4 +1,4 @@
-"""Owns an embedded part until killed, and prints its URL: `-m tests.embedded.owner mongod DIR` or `model`."""
+"""Owns an embedded part until killed, and prints its URL: `-m tests.embedded.owner PART [DIR]`."""
 
 import asyncio
 import sys
@@ -8,6 +8,7 @@ from pymongo import AsyncMongoClient
 
 from server.embedded.model import embedded_model
 from server.embedded.mongod import embedded_mongod
+from server.embedded.valkey import embedded_valkey
 
 
 async def own_mongod(data_dir: Path) -> None:
@@ -29,8 +30,23 @@ async def own_model() -> None:
         await asyncio.Event().wait()
 
 
+async def own_valkey(data_dir: Path) -> None:
+    """Run the Valkey."""
+    async with embedded_valkey(data_dir) as url:
+        print(url, flush=True)
+        await asyncio.Event().wait()
+
+
+async def own(part: str, *arguments: str) -> None:
+    """Run a part by its name."""
+    if part == "model":
+        await own_model()
+    else:
+        await (own_valkey if part == "valkey" else own_mongod)(Path(arguments[0]))
+
+
 if __name__ == "__main__":
     try:
-        asyncio.run(own_model() if sys.argv[1] == "model" else own_mongod(Path(sys.argv[2])))
+        asyncio.run(own(*sys.argv[1:]))
     except KeyboardInterrupt:
         sys.exit(0)
