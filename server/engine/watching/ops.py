@@ -20,8 +20,8 @@ def ops_event(
 ) -> Pending:
     """Return an entry for the ops room of an organisation, to store with the change that it tells of.
 
-    `key` is its id, `room` where the thing itself is to be seen. The event id follows from the other fields: doing the
-    change again adds nothing. What may happen to one thing several times names the time in `step`.
+    `key` is the thing's id, `room` where it is to be seen. The event id follows from the other fields: doing
+    the change again adds nothing. What may happen to one thing several times names the time in `step`.
     """
     event = OpsEntry(kind=kind, id=key, subject_room=room, phase=phase, owner=owner, code=code)
     eid = derive("ops", kind, key, room, phase, code or "", step)
