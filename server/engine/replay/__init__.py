@@ -1,0 +1,1 @@
+"""Tests: recorded runs replayed against agents, judged, counted and reported."""
