@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from schemas.content import Agent, Benchmark, RecordedRun, ReplayMode, Rubric, ToolCall
+from schemas.content import Agent, RecordedRun, ReplayMode, Rubric, ToolCall
 from schemas.envelope import Change, Id, Payload, Reply, ServerEvent, Time, Usage
 from schemas.grade import Grade
 from schemas.stored import Owner
@@ -245,13 +245,14 @@ class TestError(ServerEvent):
 
 
 class TestStopped(ServerEvent):
-    """Replays were stopped, or there was none to stop."""
+    """Replays were stopped, `run_ids`, or there was none to stop."""
 
     event: ClassVar[str] = "test_stopped"
 
     invocation_id: Id
     success: bool = True
     message: str | None = None
+    run_ids: list[Id] | None = None
 
 
 class TestAllComplete(ServerEvent):
@@ -270,6 +271,20 @@ class TestAllComplete(ServerEvent):
 RunState = Literal["pending", "queued", "running", "done", "failed"]
 
 
+class TestedBenchmark(BaseModel):
+    """A benchmark as it was when a test began; its runs are the test's recordings."""
+
+    __test__: ClassVar[bool] = False
+
+    id: Id
+    name: str
+    description: str = ""
+    agent_ids: list[Id]
+    rubric_id: Id | None = None
+    mode: ReplayMode
+    concurrency: int
+
+
 class Test(BaseModel):
     """One go of a benchmark, copied as it was when the test began."""
 
@@ -278,7 +293,7 @@ class Test(BaseModel):
     id: Id
     owner: Owner
     org: str
-    benchmark: Benchmark  # without its runs, which are the test's recordings
+    benchmark: TestedBenchmark
     infinite_mode: bool = False
     status: Literal["open", "ended"] = "open"
     invocation_ids: list[Id]
@@ -286,8 +301,19 @@ class Test(BaseModel):
     ended_at: Time | None = None
 
 
+class Stopping(BaseModel):
+    """A stop that is being carried out: `runs` maps the runs to stop to their replays."""
+
+    id: Id
+    runs: dict[Id, Id]
+
+
 class Invocation(BaseModel):
-    """A test's runs against one agent. `counted` holds the runs of this cycle whose end is announced."""
+    """A test's runs against one agent; every change is a compare-and-set on `rev`.
+
+    `counted` maps the runs of this cycle whose end is announced to the replays that ended; `failed` are those
+    of them that failed. `active` are the runs that the group has let go and that have not ended.
+    """
 
     id: Id
     test_id: Id
@@ -300,8 +326,12 @@ class Invocation(BaseModel):
     position: int
     infinite_mode: bool = False
     group: bool = False  # all pending replays run by themselves, up to `concurrency` at a time
+    active: list[Id] = []
     cycle: int = 1
-    counted: list[Id] = []
+    counted: dict[Id, Id] = {}
+    failed: list[Id] = []
+    stopping: Stopping | None = None
+    rev: int = 0
     created_at: Time
 
 
@@ -333,6 +363,14 @@ class RunResult(BaseModel):
     finished_at: Time
 
 
+class Grading(BaseModel):
+    """A grade that is being made, and by which process; nobody is at it yet without an owner."""
+
+    grade_id: Id
+    owner: str | None = None
+    fence: int = 0
+
+
 class Run(BaseModel):
     """A recorded run's place in an invocation and cycle: the ledger of its replay.
 
@@ -353,13 +391,17 @@ class Run(BaseModel):
     fence: int = 0
     owner: str | None = None  # the process that runs it
     stop: bool = False
+    grouped: bool = False  # let go by the group, not by a request
+    by: Id | None = None  # the request that let it go
     claim: str | None = None
     claimed_until: Time | None = None
     replay_id: Id | None = None
     started_at: Time | None = None
     result: RunResult | None = None
+    counted: bool = False  # its end is announced
+    ended: bool = False  # by test_end
     grades: list[Grade] = []
-    grading: Id | None = None  # the grade that is being made
+    grading: Grading | None = None
     created_at: Time
 
 
