@@ -20,6 +20,7 @@ from server.engine.attempts.views import chat_base
 from server.engine.conversation import Conversation
 from server.engine.grading import Grader
 from server.engine.tasks import Tasks
+from server.engine.watching import Replays
 from server.errors import Unavailable
 from server.idempotency import Once
 from server.llm import Models
@@ -71,6 +72,7 @@ def make_models(settings: Settings) -> Models:
         api_key=key,
         model=settings.openai_model or "gpt-4o-mini",
         judge_model=settings.judge_model,
+        image_model=settings.image_model,
         timeout=settings.model_timeout,
         retries=settings.model_retries,
     )
@@ -112,7 +114,13 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
         process=process.name,
     )
     app[keys.KEEPER] = Keeper(store=store, conversation=conversation, works=works, process=process)
-    services = Services(access=app[keys.ACCESS], attempts=attempts, conversation=conversation, hub=hub)
+    services = Services(
+        access=app[keys.ACCESS],
+        attempts=attempts,
+        conversation=conversation,
+        hub=hub,
+        replays=Replays(store.entries, hub=hub, tasks=tasks),
+    )
     app[keys.DISPATCH] = Dispatcher(
         services, once=Once(store.requests, process), max_depth=settings.max_json_depth
     )

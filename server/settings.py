@@ -63,6 +63,9 @@ class Settings(BaseSettings):
         None, validation_alias=_common("OPENAI_MODEL"), description="Model for personas, hints and grading."
     )
     judge_model: str | None = Field(None, description="Model for grading when it differs.")
+    image_model: str | None = Field(
+        None, description="Model of the same endpoint that makes images; without it there are none."
+    )
     model_timeout: float = Field(120.0, gt=0, description="Longest time for one model reply.")
     model_retries: int = Field(2, ge=0, le=10, description="Retries of a failed model request.")
     secret: SecretStr | None = Field(
@@ -81,6 +84,9 @@ class Settings(BaseSettings):
     ping_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a pong.")
     max_message: int = Field(256 * 1024, ge=1024, description="Largest message from a client in bytes.")
     max_json_depth: int = Field(32, ge=4, le=200, description="Deepest nesting of a payload.")
+    job_slots: int = Field(
+        8, ge=0, le=256, description="Jobs that this process runs at once; 0 leaves them to workers."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level to log.")
     instance: str = Field(default_factory=lambda: secrets.token_hex(4), description="Name of this process.")
 

@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import openai
 import structlog
 
+from schemas.content import Tool
 from server.llm.failures import refusal
 from server.llm.providers import Provider, Structured
 from server.llm.structured import BOUNDS, Shape
+from server.llm.tools import wire_tool, wire_turns
 from server.llm.turns import ChatTurn, with_system
 
 _log = structlog.get_logger(__name__)
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured output", "guided", "grammar")
+_REASONING_WORDS = ("reasoning", "thinking")
+Reasoning = Literal["low", "medium", "high"]
 _WEAKER: dict[Structured, Structured] = {"json_schema": "json_object", "json_object": "prompt"}
 
 
@@ -26,6 +30,8 @@ class Ask:
     temperature: float | None = None
     max_tokens: int | None = None
     shape: Shape | None = None
+    tools: Sequence[Tool] = ()
+    reasoning: Reasoning | None = None
     stream: bool = False
 
 
@@ -41,11 +47,15 @@ class Dialect:
 
     def body(self, ask: Ask) -> dict[str, Any]:
         """Return the body of POST /chat/completions."""
-        body: dict[str, Any] = {"model": ask.model, "messages": list(ask.turns)}
+        body: dict[str, Any] = {"model": ask.model, "messages": wire_turns(ask.turns)}
         if ask.temperature is not None:
             body["temperature"] = ask.temperature
         if ask.max_tokens is not None:
             body[self._limit] = ask.max_tokens
+        if ask.tools:
+            body["tools"] = [wire_tool(tool) for tool in ask.tools]
+        if ask.reasoning is not None:
+            body["reasoning_effort"] = ask.reasoning
         if ask.stream:
             body["stream"] = True
             body["stream_options"] = {"include_usage": True}
@@ -64,6 +74,8 @@ class Dialect:
             self._weaken(body["response_format"]["type"], said)
         elif "max_tokens" in body and "max_completion_tokens" in said:
             self._limit = "max_completion_tokens"
+        elif "reasoning_effort" in body and any(word in said for word in _REASONING_WORDS):
+            self._forgo("reasoning_effort")
         elif "temperature" in body and "temperature" in said:
             self._forgo("temperature")
         else:
@@ -73,7 +85,7 @@ class Dialect:
     def _structured_part(self, shape: Shape, turns: Sequence[ChatTurn]) -> dict[str, Any]:
         if self._structured == "json_schema":
             return {"response_format": shape.response_format(bounds=self._bounds)}
-        told: dict[str, Any] = {"messages": with_system(turns, shape.prompt())}
+        told: dict[str, Any] = {"messages": wire_turns(with_system(turns, shape.prompt()))}
         if self._structured == "json_object":
             told["response_format"] = {"type": "json_object"}
         return told

@@ -8,6 +8,7 @@ BROKE_OFF = "The model's reply broke off; try again."
 UNREADABLE = "The model endpoint sent a reply that cannot be read; check that it is OpenAI-compatible."
 UNREACHABLE = "The model endpoint cannot be reached; try again, and check its address if this goes on."
 TOO_LONG = "The conversation does not fit the model's context; shorten it, or use a model with a larger one."
+NO_TOOLS = "The model refused the tools; use a model that can call tools, or check their definitions."
 
 _REFUSED_KEY = "The model endpoint refused the key; check the key and its rights."
 _RATE_LIMITED = "The model endpoint is rate limited; try again later."
@@ -69,6 +70,12 @@ def context_exceeded(error: openai.APIStatusError) -> bool:
         return True
     said = refusal(error)
     return any(words in said for words in _CONTEXT_WORDS)
+
+
+def tools_refused(error: openai.APIStatusError) -> bool:
+    """Tell whether an endpoint takes no tools, or not these; endpoints have many statuses for it."""
+    said = refusal(error)
+    return error.status_code in (400, 404, 422, 500, 501) and ("tool" in said or "function" in said)
 
 
 def refusal(error: openai.APIStatusError) -> str:

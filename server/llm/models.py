@@ -13,20 +13,24 @@ import structlog
 from openai import AsyncAPIResponse, AsyncOpenAI, DefaultAioHttpClient
 from pydantic import BaseModel, ValidationError
 
+from schemas.content import Tool
 from schemas.envelope import Usage
 from server.errors import Unavailable, Upstream
-from server.llm.dialect import Ask, Dialect
+from server.llm.dialect import Ask, Dialect, Reasoning
 from server.llm.failures import (
     BROKE_OFF,
+    NO_TOOLS,
     TOO_LONG,
     UNREACHABLE,
     UNREADABLE,
     context_exceeded,
     late,
     reported,
+    tools_refused,
     unusable,
     upstream,
 )
+from server.llm.images import Image, Images
 from server.llm.providers import OPENAI_URL, provider_of
 from server.llm.sse import text_of
 from server.llm.stream import READ_ERRORS, ModelStream, measured
@@ -73,6 +77,7 @@ class Models:
         api_key: str | None,
         model: str,
         judge_model: str | None = None,
+        image_model: str | None = None,
         timeout: float = 120,
         retries: int = 2,
     ) -> None:
@@ -90,6 +95,7 @@ class Models:
             # Half the CPU per read of the default transport (bench/llm_chunk.py).
             http_client=DefaultAioHttpClient(),
         )
+        self._images = Images(self._client, image_model)
 
     @property
     def name(self) -> str:
@@ -109,14 +115,21 @@ class Models:
         model: str | None = None,
         temperature: float | None = None,
         max_tokens: int | None = None,
+        tools: Sequence[Tool] = (),
+        reasoning: Reasoning | None = None,
     ) -> AsyncIterator[ModelStream]:
-        """Ask for a reply; leaving the context closes the endpoint's stream. Raises Upstream."""
+        """Ask for a reply; leaving the context closes the endpoint's stream. Raises Upstream.
+
+        `reasoning` is left out for a model that refuses it; a model that refuses `tools` is an error.
+        """
         started = time.perf_counter()
         ask = Ask(
             model=model or self._name,
             turns=turns,
             temperature=temperature,
             max_tokens=max_tokens,
+            tools=tools,
+            reasoning=reasoning,
             stream=True,
         )
         async with AsyncExitStack() as stack:
@@ -160,6 +173,14 @@ class Models:
             return Parsed(value=value, usage=usage, model=name, reliable=reliable, repairs=repair)
         _log.warning("model answers not valid", model=name, schema=schema.__name__, repairs=repairs)
         raise unusable(schema.__name__)
+
+    async def image(self, prompt: str, *, size: str | None = None) -> Image:
+        """Ask for an image, `size` such as 1024x1024.
+
+        Raises Unavailable, not to be tried again, when no image model is set, and Upstream.
+        """
+        async with self._limited():
+            return await self._images.make(prompt, size=size)
 
     async def check(self) -> None:
         """Ask the endpoint for its models; raises Unavailable when it is away, Upstream when it refuses."""
@@ -207,6 +228,8 @@ class Models:
                     ask, truncated = _shorter(ask), True
                 elif not dialect.learn(error, body):
                     _log.warning("model endpoint refused", status=error.status_code, code=error.code)
+                    if ask.tools and tools_refused(error):
+                        raise Upstream(NO_TOOLS, retryable=False) from None
                     raise upstream(error) from None
             except openai.OpenAIError as error:
                 _log.warning("model endpoint failed", kind=type(error).__name__)

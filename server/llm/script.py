@@ -1,20 +1,37 @@
 """The rules of the scripted model, and requests as rules look at them."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Endpoint = Literal["chat", "images"]
+State = Literal["running", "done", "closed_by_client"]
+
 
 class Match(BaseModel):
-    """When a rule applies; what is not given matches all. `schema` is the name of the response_format."""
+    """When a rule applies; what is not given matches all. `schema` is the name of the response_format.
+
+    A rule for images must say so; the prompt is their only message.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
+    endpoint: Endpoint = "chat"
+    last_role: str | None = None
     last_contains: str | None = None
     any_contains: str | None = None
     system_contains: str | None = None
     model: str | None = None
     schema_name: str | None = Field(default=None, alias="schema")
+
+
+class ScriptedCall(BaseModel):
+    """A call of a tool; `arguments` is a value, or a text that is sent as it is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    arguments: Any = {}
 
 
 class Rule(BaseModel):
@@ -23,6 +40,7 @@ class Rule(BaseModel):
     `error` with `status` is an HTTP error (`retry_after` in seconds); without it, an error object inside the
     stream. `break_after` cuts the connection after so many chunks; `hang` never ends the answer.
     `chunk_words` splits a reply, `chunks_count` times `chunk_text` is a long one, `batch` chunks are a write.
+    `tool_calls` follow the text; without one there is none. For images `json` is the whole answer.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -32,6 +50,7 @@ class Rule(BaseModel):
     reply: str | None = None
     chunks: list[str] | None = None
     json_value: Any = Field(default=None, alias="json")
+    tool_calls: list[ScriptedCall] = []
     chunk_words: int = Field(default=1, ge=1)
     chunks_count: int | None = Field(default=None, ge=1)
     chunk_text: str = "word "
@@ -49,12 +68,14 @@ class Rule(BaseModel):
 
 
 class Ask(BaseModel):
-    """A chat request as far as rules look at it."""
+    """A request as far as rules look at it."""
 
+    endpoint: Endpoint = "chat"
     model: str
     messages: list[dict[str, Any]]
     schema_name: str | None = None
     json_schema: dict[str, Any] | None = None
+    tools: list[str] = []
     stream: bool = False
     include_usage: bool = False
 
@@ -69,10 +90,17 @@ class Ask(BaseModel):
                 "messages": body.get("messages"),
                 "schema_name": described.get("name") or wanted.get("type"),
                 "json_schema": described.get("schema"),
+                "tools": [tool.get("function", {}).get("name") for tool in body.get("tools") or []],
                 "stream": bool(body.get("stream")),
                 "include_usage": bool((body.get("stream_options") or {}).get("include_usage")),
             }
         )
+
+    @classmethod
+    def of_image(cls, body: dict[str, Any]) -> "Ask":
+        """Read the body of a request for an image; raises pydantic's ValidationError when it is none."""
+        said = [{"role": "user", "content": body.get("prompt")}]
+        return cls.model_validate({"endpoint": "images", "model": body.get("model"), "messages": said})
 
     def text(self, role: str | None = None) -> str:
         """Return the text of all messages, or of those of one role."""
@@ -86,12 +114,32 @@ class Ask(BaseModel):
     def meets(self, match: Match) -> bool:
         """Tell whether a rule with this condition applies."""
         return (
-            (match.last_contains is None or match.last_contains in self.last())
+            match.endpoint == self.endpoint
+            and (match.last_role is None or match.last_role == self.messages[-1].get("role"))
+            and (match.last_contains is None or match.last_contains in self.last())
             and (match.any_contains is None or match.any_contains in self.text())
             and (match.system_contains is None or match.system_contains in self.text("system"))
             and (match.model is None or match.model == self.model)
             and (match.schema_name is None or match.schema_name == self.schema_name)
         )
+
+
+class Seen(BaseModel):
+    """A request that the server was asked, and how far its answer is; `at` is in monotonic seconds."""
+
+    id: int
+    endpoint: Endpoint
+    model: str
+    messages: list[dict[str, Any]]
+    tools: list[str]
+    response_format: str | None
+    stream: bool
+    body: dict[str, Any]
+    at: float
+    state: State = "running"
+    chunks: int = 0
+    status: int = 200
+    peer: int = 0
 
 
 def _content(message: dict[str, Any]) -> str:

@@ -8,46 +8,34 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from server.llm.script import Ask, Rule
+from server.llm.script import Ask, Rule, Seen, State
 from server.llm.scripted_answers import (
     DEFAULT_DIMENSIONS,
+    call_frames,
     chunks_of,
     embed,
     ending,
     envelope,
+    finish_of,
     frame,
     frames_of,
+    images_of,
     packed,
     says,
+    tool_calls_of,
     usage_of,
 )
 
-State = Literal["running", "done", "closed_by_client"]
+__all__ = ["ScriptedModel", "Seen"]
 MODELS = ("scripted", "scripted-judge", "scripted-embedding")
 _STATES: dict[str, State] = {"running": "running", "done": "done", "closed_by_client": "closed_by_client"}
 _RULES = TypeAdapter(list[Rule])
-
-
-class Seen(BaseModel):
-    """A request that the server was asked, and how far its answer is; `at` is in monotonic seconds."""
-
-    id: int
-    model: str
-    messages: list[dict[str, Any]]
-    response_format: str | None
-    stream: bool
-    body: dict[str, Any]
-    at: float
-    state: State = "running"
-    chunks: int = 0
-    status: int = 200
-    peer: int = 0
 
 
 class ScriptedModel:
@@ -75,6 +63,7 @@ class ScriptedModel:
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/images/generations", self._image)
         app.router.add_post("/v1/embeddings", self._embeddings)
         app.router.add_put("/script", self._put_script)
         app.router.add_get("/requests", self._get_requests)
@@ -151,12 +140,24 @@ class ScriptedModel:
         try:
             ask = Ask.of(body)
         except ValidationError:
-            error = {"message": "model and messages are needed", "type": "invalid_request_error"}
-            return _json({"error": error}, status=400)
+            return _invalid("model and messages are needed")
+        return await self._serve(request, ask, body)
+
+    async def _image(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        try:
+            ask = Ask.of_image(body)
+        except ValidationError:
+            return _invalid("model and prompt are needed")
+        return await self._serve(request, ask, body)
+
+    async def _serve(self, request: web.Request, ask: Ask, body: dict[str, Any]) -> web.StreamResponse:
         seen = Seen(
             id=len(self.requests) + 1,
+            endpoint=ask.endpoint,
             model=ask.model,
             messages=ask.messages,
+            tools=ask.tools,
             response_format=ask.schema_name,
             stream=ask.stream,
             body=body,
@@ -196,11 +197,15 @@ class ScriptedModel:
             return await self._stream(request, ask, seen, rule=rule, chunks=chunks)
         if rule.break_after is not None:
             return _cut(request, web.Response())
+        if ask.endpoint == "images":
+            return _json(images_of(rule))
         if rule.delay_ms:
             await asyncio.sleep(rule.delay_ms * len(chunks) / 1000)
         seen.chunks = len(chunks)
-        message = {"role": "assistant", "content": "".join(chunks)}
-        choice = {"index": 0, "message": message, "finish_reason": rule.finish_reason}
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(chunks) or None}
+        if rule.tool_calls:
+            message["tool_calls"] = tool_calls_of(rule, seen.id)
+        choice = {"index": 0, "message": message, "finish_reason": finish_of(rule)}
         whole = envelope(ask, "chat.completion") | {"choices": [choice], "usage": usage_of(rule, ask, chunks)}
         return _json(whole)
 
@@ -213,7 +218,7 @@ class ScriptedModel:
         if rule.gzip:
             response.enable_compression(web.ContentCoding.gzip)
         await response.prepare(request)
-        frames = frames_of(ask, chunks)
+        frames = frames_of(ask, chunks) + call_frames(ask, tool_calls_of(rule, seen.id))
         limit = len(frames) if rule.break_after is None else min(rule.break_after, len(frames))
         delay = rule.delay_ms / 1000
         for start in range(0, limit, rule.batch):
@@ -249,6 +254,10 @@ def _cut(request: web.Request, response: web.StreamResponse) -> web.StreamRespon
     if request.transport is not None:
         request.transport.close()
     return response
+
+
+def _invalid(message: str) -> web.Response:
+    return _json({"error": {"message": message, "type": "invalid_request_error"}}, status=400)
 
 
 def _json(value: object, *, status: int = 200) -> web.Response:

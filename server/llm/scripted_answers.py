@@ -15,6 +15,10 @@ from server.llm.script import Ask, Rule
 
 DEFAULT_DIMENSIONS = 256
 _ID = "chatcmpl-scripted"
+_FRAGMENT = 8  # characters of arguments in a chunk
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
 _WORDS = re.compile(r"\S+\s*")
 
 
@@ -106,6 +110,8 @@ def chunks_of(rule: Rule, ask: Ask) -> Sequence[str]:
         return split_words(json.dumps(rule.json_value), rule.chunk_words)
     if rule.reply is not None:
         return split_words(rule.reply, rule.chunk_words)
+    if rule.tool_calls:
+        return []
     if ask.json_schema is not None:
         return split_words(json.dumps(instance(ask.json_schema)), rule.chunk_words)
     if ask.schema_name == "json_object":
@@ -132,10 +138,50 @@ def frames_of(ask: Ask, chunks: Sequence[str]) -> list[bytes]:
     return [before + orjson.dumps(text) + after for text in chunks]
 
 
+def tool_calls_of(rule: Rule, request: int) -> list[dict[str, Any]]:
+    """Return a rule's calls of tools as a message carries them; ids are those of the request and the call."""
+    return [
+        {
+            "id": f"call_{request}_{i}",
+            "type": "function",
+            "function": {"name": call.name, "arguments": _written(call.arguments)},
+        }
+        for i, call in enumerate(rule.tool_calls)
+    ]
+
+
+def call_frames(ask: Ask, calls: Sequence[dict[str, Any]]) -> list[bytes]:
+    """Encode calls of tools as endpoints stream them: each begins with its name, then fragments follow."""
+    deltas: list[dict[str, Any]] = []
+    for i, call in enumerate(calls):
+        name, written = call["function"]["name"], call["function"]["arguments"]
+        deltas.append({**call, "index": i, "function": {"name": name, "arguments": ""}})
+        for start in range(0, len(written), _FRAGMENT):
+            deltas.append({"index": i, "function": {"arguments": written[start : start + _FRAGMENT]}})
+    base = envelope(ask, "chat.completion.chunk")
+    choices = ({"index": 0, "delta": {"tool_calls": [delta]}, "finish_reason": None} for delta in deltas)
+    return [frame(base | {"choices": [choice]}) for choice in choices]
+
+
+def finish_of(rule: Rule) -> str:
+    """Return how a reply ends."""
+    return "tool_calls" if rule.tool_calls and rule.finish_reason == "stop" else rule.finish_reason
+
+
+def images_of(rule: Rule) -> Any:
+    """Return the answer to a request for an image: the rule's, or a grey point."""
+    given = {"b64_json": base64.b64encode(PNG).decode(), "revised_prompt": None}
+    return rule.json_value or {"created": 1_767_225_600, "data": [given]}
+
+
+def _written(arguments: object) -> str:
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
+
+
 def ending(ask: Ask, rule: Rule, chunks: Sequence[str]) -> bytes:
     """Encode what follows the last chunk: the finish, the usage when it was asked for, and [DONE]."""
     base = envelope(ask, "chat.completion.chunk")
-    choice = {"index": 0, "delta": {}, "finish_reason": rule.finish_reason}
+    choice = {"index": 0, "delta": {}, "finish_reason": finish_of(rule)}
     last = frame(base | {"choices": [choice]})
     if ask.include_usage:
         last += frame(base | {"choices": [], "usage": usage_of(rule, ask, chunks)})

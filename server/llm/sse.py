@@ -6,6 +6,7 @@ import orjson
 
 from server.errors import Upstream
 from server.llm.failures import BROKE_OFF, UNREADABLE, reported
+from server.llm.tools import CallParts
 
 MAX_LINE = 4 * 1024 * 1024
 
@@ -55,6 +56,7 @@ class ReplyParser:
     """Reads the text of one reply, with its usage and how it ended, from the bytes of a stream.
 
     `done` says that the reply is whole. `error` is what went wrong; text from before it is still returned.
+    `calls` collects the calls of tools.
     """
 
     def __init__(self) -> None:
@@ -62,6 +64,7 @@ class ReplyParser:
         self.error: Upstream | None = None
         self.finish_reason = ""
         self.tokens: dict[str, Any] | None = None
+        self.calls = CallParts()
         self._events = EventParser()
 
     def feed(self, data: bytes) -> str:
@@ -93,13 +96,18 @@ class ReplyParser:
                 self._chunk(orjson.loads(event), texts)
             except (ValueError, TypeError, AttributeError, KeyError, IndexError):
                 self.error = Upstream(UNREADABLE)
+            except Upstream as error:
+                self.error = error
         return texts[0] if len(texts) == 1 else "".join(texts)
 
     def _chunk(self, chunk: dict[str, Any], texts: list[str]) -> None:
         if choices := chunk.get("choices"):
             choice = choices[0]
-            if (delta := choice.get("delta")) and (text := delta.get("content") or delta.get("refusal")):
-                texts.append(text if isinstance(text, str) else text_of(text))
+            if delta := choice.get("delta"):
+                if text := delta.get("content") or delta.get("refusal"):
+                    texts.append(text if isinstance(text, str) else text_of(text))
+                if calls := delta.get("tool_calls"):
+                    self.calls.add(calls)
             if reason := choice.get("finish_reason"):
                 self.finish_reason = str(reason)
         if (usage := chunk.get("usage")) is not None:

@@ -10,6 +10,7 @@ import aiohttp
 import httpx2
 from openai import AsyncAPIResponse
 
+from schemas.content import ToolCall
 from schemas.envelope import Usage
 from server.errors import Upstream
 from server.llm.failures import BROKE_OFF, late
@@ -25,13 +26,15 @@ _DRAIN = 0.2  # seconds for an endpoint to end the body after [DONE], so that th
 class ModelStream:
     """The text of a reply as it arrives: one item per network read, never empty.
 
-    `usage` is complete when the iteration has ended, and holds what is known before. Raises Upstream.
+    `usage` is complete when the iteration has ended, and holds what is known before; `tool_calls` are the
+    calls of tools, empty before the end. Raises Upstream.
     Cancelling is safe: the endpoint's stream is closed at once. One task may iterate.
     """
 
     def __init__(
         self, response: AsyncAPIResponse[Any], *, model: str, started: float, limit: float, truncated: bool
     ) -> None:
+        self.tool_calls: list[ToolCall] = []
         self._response = response
         self._reads = _reads(response.http_response)
         self._parser = ReplyParser()
@@ -51,13 +54,15 @@ class ModelStream:
     def usage(self) -> Usage:
         """Return what the reply used so far."""
         now = self._ended or time.perf_counter()
+        reason = self._parser.finish_reason
         first = None if self._first is None else (self._first - self._started) * 1000
         return measured(
             self._parser.tokens,
             model=self._model,
             duration_ms=(now - self._started) * 1000,
             first_token_ms=first,
-            finish_reason=self._parser.finish_reason,
+            # Some endpoints end a reply that calls tools as if it were a text.
+            finish_reason="tool_calls" if self.tool_calls and reason == "stop" else reason,
             truncated=self._truncated,
         )
 
@@ -76,7 +81,10 @@ class ModelStream:
                 if self._first is None:
                     self._first = time.perf_counter()
                 return text
+            if self._first is None and parser.calls:
+                self._first = time.perf_counter()
         await self._finish()
+        self.tool_calls = parser.calls.whole()
         raise StopAsyncIteration
 
     async def aclose(self) -> None:

@@ -24,13 +24,19 @@ async def connect(scripted: ScriptedModel) -> AsyncIterator[Connect]:
     made: list[Models] = []
 
     def make(
-        *, model: str = "scripted", timeout: float = 10, retries: int = 0, judge_model: str | None = None
+        *,
+        model: str = "scripted",
+        timeout: float = 10,
+        retries: int = 0,
+        judge_model: str | None = None,
+        image_model: str | None = None,
     ) -> Models:
         models = Models(
             base_url=base_url,
             api_key="secret-key",
             model=model,
             judge_model=judge_model,
+            image_model=image_model,
             timeout=timeout,
             retries=retries,
         )

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from openai import AsyncOpenAI
+from openai.types.chat import ChatCompletionUserMessageParam
 
 from server.llm.scripted import ScriptedModel
 
@@ -61,6 +62,25 @@ async def test_openais_own_client_understands_it(scripted: ScriptedModel, base_u
         )
         texts = [chunk.choices[0].delta.content or "" async for chunk in stream]
         assert "".join(texts) == "ab " * 100
+
+
+async def test_openais_own_client_understands_tools_and_images(
+    scripted: ScriptedModel, base_url: str
+) -> None:
+    scripted.script([{"tool_calls": [{"name": "look", "arguments": {"at": "the moon"}}]}])
+    said: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "x"}]
+    async with AsyncOpenAI(base_url=base_url, api_key="x") as client:
+        whole = await client.chat.completions.create(model="m", messages=said)
+        stream = await client.chat.completions.create(model="m", messages=said, stream=True)
+        deltas = [chunk.choices[0].delta async for chunk in stream]
+        image = await client.images.generate(model="m", prompt="x")
+    (call,) = whole.choices[0].message.tool_calls or []
+    assert call.type == "function"
+    assert (whole.choices[0].finish_reason, call.function.name) == ("tool_calls", "look")
+    parts = [part.function.arguments or "" for d in deltas for part in d.tool_calls or [] if part.function]
+    assert "".join(parts) == call.function.arguments == '{"at": "the moon"}'
+    assert image.data
+    assert image.data[0].b64_json
 
 
 async def test_texts_that_share_words_are_near(base_url: str) -> None:
