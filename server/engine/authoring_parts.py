@@ -1,4 +1,4 @@
-"""The parts inside content – standards, questions, options, media – and their ids."""
+"""The parts inside content – standards, questions, options, media, runs – and their ids."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +10,14 @@ from server.engine.ids import new
 Place = list[str | int]
 # Which fields of content hold parts, and which fields of those do.
 PARTS: dict[ContentKind, dict[str, tuple[str, ...]]] = {
+    "parameter": {"fields": ()},
+    "persona": {"parameter_fields": ()},
     "rubric": {"groups": ("standards",)},
-    "scenario": {"images": (), "videos": (), "questions": ("options",)},
+    "document": {"images": ()},
+    "scenario": {"images": (), "videos": (), "questions": ("options",), "parameter_fields": ()},
 }
 REFERENCES = ("video_id",)  # fields of parts that hold the id of another part
+RECORDED = ("messages",)  # fields whose ids are somebody else's: they stay as they were recorded
 
 
 def with_ids(kind: ContentKind, fields: dict[str, Any], *, key: Id | None) -> dict[str, Any]:
@@ -43,15 +47,14 @@ def with_new_ids(body: dict[str, Any]) -> dict[str, Any]:
     """Return a copy of stored content in which it and all its parts have new ids."""
     renamed = {key: new() for key in _ids(body)}
 
-    def copy(value: Any) -> Any:
+    def copy(value: Any, name: str = "") -> Any:
+        if name in RECORDED:
+            return value
+        if name in ("id", *REFERENCES):
+            return renamed.get(value, value)
         if isinstance(value, list):
             return [copy(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        return {
-            name: renamed.get(item, item) if name in ("id", *REFERENCES) else copy(item)
-            for name, item in value.items()
-        }
+        return {key: copy(item, key) for key, item in value.items()} if isinstance(value, dict) else value
 
     copied: dict[str, Any] = copy(body)
     return copied
@@ -64,8 +67,9 @@ def _ids(value: Any) -> Iterator[Id]:
     elif isinstance(value, dict):
         if "id" in value:
             yield value["id"]
-        for item in value.values():
-            yield from _ids(item)
+        for name, item in value.items():
+            if name not in RECORDED:
+                yield from _ids(item)
 
 
 def repeated_ids(content: AnyContent) -> list[Place]:
@@ -84,7 +88,8 @@ def _places(value: Any, place: Place) -> Iterator[tuple[Place, Id]]:
         if "id" in value:
             yield [*place, "id"], value["id"]
         for name, item in value.items():
-            yield from _places(item, [*place, name])
+            if name not in RECORDED:
+                yield from _places(item, [*place, name])
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _places(item, [*place, index])

@@ -1,44 +1,25 @@
 """Turn the fields an author writes into bodies of content models: keys become ids, references are found."""
 
-import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from uuid import UUID, uuid5
 
 from schemas.content import ContentKind
 from schemas.envelope import Id
+from server.engine.pack_runs import Messages
 from server.engine.pack_shapes import SHAPES, Reference, Shape
+from server.engine.pack_words import closest, meant
 from server.engine.pack_yaml import Flaw, Path, Tree
 
 Known = Callable[[ContentKind, Id], bool]
 Fields = dict[str, object]
 
 _NAMESPACE = UUID("6f0c1a52-7d0b-5c53-9b43-2f6f1d5f3c11")
-_KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
-_MANY_NAMES = 2_000
 
 
 def stable_id(pack_id: str, *names: str) -> Id:
     """Return the id that follows from a pack's id and the names on the way to an object."""
     return str(uuid5(_NAMESPACE, "/".join((pack_id, *names))))
-
-
-def is_key(value: object) -> bool:
-    """Tell whether a value can be the key of content: lower-case letters, digits and hyphens."""
-    return isinstance(value, str) and _KEY.fullmatch(value) is not None
-
-
-def closest(word: str, names: Iterable[str]) -> str | None:
-    """Return the name that the author may have meant; nothing when there are too many to compare."""
-    candidates = list(names)
-    found = [] if len(candidates) > _MANY_NAMES else difflib.get_close_matches(word[:80], candidates, n=1)
-    return found[0] if found else None
-
-
-def meant(word: str, names: Iterable[str]) -> str:
-    """Return the end of a message that offers the closest name, or nothing."""
-    name = closest(word, names)
-    return f"; did you mean `{name}`?" if name else ""
 
 
 def own_id(value: object, otherwise: Id) -> Id:
@@ -67,6 +48,8 @@ class Builder:
         self.reported: set[Path] = set()
         self.origin: dict[Path, Path] = {}
         self._videos: dict[str, Id] = {}
+        self._tools: dict[str, set[str]] = {}  # of each agent of the pack
+        self._callable: set[str] | None = None  # by the agents of the benchmark that is built
 
     def flaw(self, path: Path, message: str, *, final: bool = True) -> None:
         """Report a mistake; `final` keeps pydantic from reporting the same place again."""
@@ -79,7 +62,10 @@ class Builder:
         self.origin = {(): path}
         shape, names = SHAPES[kind], (kind, key)
         self._videos = self._video_ids(value, names) if kind == "scenario" else {}
+        self._callable = self._tools_of(value) if kind == "benchmark" else None
         body = self._fields(shape, value, path=path, loc=(), names=names)
+        if kind == "agent":
+            self._tools[key] = _tool_names(body.get("tools"))
         return _with_points(body) if kind == "rubric" else body
 
     def items(self, value: object, path: Path) -> list[tuple[str | None, object, Path]]:
@@ -128,19 +114,38 @@ class Builder:
             at = (*path, name)
             if name in shape.references:
                 self._refer(shape.references[name], item, body=body, path=at, loc=loc)
-            elif name in shape.parts:
-                body[name] = self._parts(
-                    shape.parts[name], item, path=at, loc=(*loc, name), names=(*names, name)
-                )
-            elif name in shape.inner:
-                body[name] = self._fields(shape.inner[name], item, path=at, loc=(*loc, name), names=names)
             elif name in allowed:
-                body[name] = item
+                body[name] = self._field(shape, item, path=at, loc=(*loc, name), names=names)
             elif name != "key" or "id" not in body or isinstance(path[-1], str):
                 self._unknown(shape, name, item, path=path)
         for name, reference in shape.references.items():
             self.origin.setdefault((*loc, reference.target), (*path, name))
         return body
+
+    def _field(self, shape: Shape, value: object, *, path: Path, loc: Path, names: tuple[str, ...]) -> object:
+        name = str(path[-1])
+        if name in shape.parts:
+            return self._parts(shape.parts[name], value, path=path, loc=loc, names=(*names, name))
+        if name in shape.inner:
+            return self._fields(shape.inner[name], value, path=path, loc=loc, names=names)
+        return self._messages(value, path=path, loc=loc) if name == shape.conversation else value
+
+    def _messages(self, value: object, *, path: Path, loc: Path) -> list[Fields]:
+        self.origin[loc] = path
+        reader = Messages(flaw=self.flaw, tools=self._callable)
+        found = reader.read(value, path)
+        self.origin.update(((*loc, i), place) for i, place in enumerate(reader.places))
+        return found
+
+    def _tools_of(self, benchmark: object) -> set[str] | None:
+        """Return what the agents of a benchmark may call; None when one of them is not this pack's."""
+        keys = benchmark.get("agents") if isinstance(benchmark, dict) else None
+        if not isinstance(keys, list):
+            return None
+        own = [key.removeprefix(f"{self.pack_id}/") if isinstance(key, str) else "" for key in keys]
+        if any(key not in self._tools for key in own):
+            return None
+        return {tool for key in own for tool in self._tools[key]}
 
     def _unknown(self, shape: Shape, name: str, value: object, *, path: Path) -> None:
         for inner, deeper in shape.inner.items():
@@ -220,7 +225,14 @@ def _keyed(shape: Shape, value: object, key: str | None) -> object:
     """Return a part with the field that its key stands for, such as the level of a standard."""
     if shape.key_field is None or key is None or not isinstance(value, dict) or shape.key_field in value:
         return value
-    return {**value, shape.key_field: int(key) if re.fullmatch(r"\d{1,9}", key) else key}
+    is_number = shape.model.model_fields[shape.key_field].annotation is int and re.fullmatch(r"\d{1,9}", key)
+    return {**value, shape.key_field: int(key) if is_number else key}
+
+
+def _tool_names(tools: object) -> set[str]:
+    """Return the names of an agent's tools."""
+    given = tools if isinstance(tools, list) else []
+    return {name for tool in given if isinstance(tool, dict) and isinstance(name := tool.get("name"), str)}
 
 
 def _with_points(rubric: Fields) -> Fields:

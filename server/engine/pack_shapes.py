@@ -15,8 +15,11 @@ from schemas.content import (
     Home,
     Media,
     Option,
+    Parameter,
+    ParameterField,
     Persona,
     Practice,
+    ProfilePersona,
     Question,
     RecordedRun,
     Rubric,
@@ -24,6 +27,7 @@ from schemas.content import (
     ScenarioRef,
     Standard,
     StandardGroup,
+    Tool,
 )
 
 
@@ -40,7 +44,8 @@ class Reference:
 class Shape:
     """How a model is written in a pack where that differs from the model itself.
 
-    `key_field` is filled from the key of a mapping; `shorthand` is the field that a bare text stands for.
+    `key_field` is filled from the key of a mapping; `shorthand` is the field that a bare text stands for;
+    `conversation` is a field with messages, which pack_runs reads.
     """
 
     model: type[BaseModel]
@@ -49,6 +54,7 @@ class Shape:
     inner: Mapping[str, "Shape"] = field(default_factory=dict)
     key_field: str | None = None
     shorthand: str | None = None
+    conversation: str | None = None
 
     def fields(self) -> list[str]:
         """Return the names of the fields as an author writes them."""
@@ -59,6 +65,7 @@ class Shape:
 _VIDEO = Reference("video_id", "video")
 _QUESTION = Shape(Question, references={"video": _VIDEO}, parts={"options": Shape(Option)})
 _GROUP = Shape(StandardGroup, parts={"standards": Shape(Standard, key_field="level")})
+_FIELDS = Shape(ParameterField)
 _PLACES = {
     "scenarios": Shape(
         ScenarioRef,
@@ -69,11 +76,19 @@ _PLACES = {
         shorthand="scenario",
     )
 }
+_RUN = Shape(
+    RecordedRun,
+    references={"rubric": Reference("rubric_id", "rubric")},
+    key_field="name",
+    conversation="messages",
+)
+_PAIRS = Shape(ProfilePersona, references={"persona": Reference("persona_id", "persona")})
 SHAPES: dict[ContentKind, Shape] = {
-    "persona": Shape(Persona),
+    "parameter": Shape(Parameter, parts={"fields": _FIELDS}),
+    "persona": Shape(Persona, parts={"parameter_fields": _FIELDS}),
     "rubric": Shape(Rubric, parts={"groups": _GROUP}),
-    "document": Shape(Document),
-    "agent": Shape(Agent),
+    "document": Shape(Document, parts={"images": Shape(Media)}),
+    "agent": Shape(Agent, parts={"tools": Shape(Tool, key_field="name")}),
     "scenario": Shape(
         Scenario,
         references={
@@ -81,17 +96,22 @@ SHAPES: dict[ContentKind, Shape] = {
             "rubric": Reference("rubric_id", "rubric"),
             "documents": Reference("document_ids", "document", many=True),
         },
-        parts={"images": Shape(Media), "videos": Shape(Media), "questions": _QUESTION},
+        parts={
+            "images": Shape(Media),
+            "videos": Shape(Media),
+            "questions": _QUESTION,
+            "parameter_fields": _FIELDS,
+        },
         inner={"template": Shape(ChatTemplate)},
     ),
     "practice": Shape(Practice, parts=_PLACES),
-    "home": Shape(Home, parts=_PLACES),
+    "home": Shape(Home, parts=_PLACES | {"profile_personas": _PAIRS}),
     "benchmark": Shape(
         Benchmark,
         references={
             "agents": Reference("agent_ids", "agent", many=True),
             "rubric": Reference("rubric_id", "rubric"),
         },
-        parts={"runs": Shape(RecordedRun, references={"rubric": Reference("rubric_id", "rubric")})},
+        parts={"runs": _RUN},
     ),
 }

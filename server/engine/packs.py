@@ -1,13 +1,14 @@
 """Content packs: authored content in one YAML file, for people to write.
 
-A pack begins with `pack: {id, name, description}`; then come `personas`, `rubrics`, `documents`, `scenarios`,
-`practices` and `homes`, each a mapping from a key to the fields of schemas.content (or a list of objects with
-a `key`). Objects name each other by key (`persona: maya`), or by `other-pack/key` when that pack is loaded.
-Parts of an object (`groups`, `standards`, `questions`, `options`, `images`, `videos`) are mappings too, or
-lists. The points of a rubric and of its groups may be left out, and the scenarios of a practice are practised
-in the order written. No `id` is needed: it follows from the pack's id and the keys, so loading a changed pack
-updates what the last load made. In a list without keys a standard is known by its level, anything else by its
-place.
+A pack begins with `pack: {id, name, description}`; then come `personas`, `rubrics`, `documents`, `agents`,
+`scenarios`, `practices`, `homes` and `benchmarks`, each a mapping from a key to the fields of schemas.content
+(or a list of objects with a `key`). Objects name each other by key (`persona: maya`), or by `other-pack/key`
+when that pack is loaded. Parts of an object (`groups`, `standards`, `questions`, `options`, `images`,
+`videos`, `tools`, `runs`) are mappings too, or lists; pack_runs says how messages are written. The points of
+a rubric and of its groups may be left out, and the scenarios of a practice are practised in the order
+written. No `id` is needed: it follows from the pack's id and the keys, so loading a changed pack updates what
+the last load made. In a list without keys a standard is known by its level, a tool or a run by its name,
+anything else by its place.
 """
 
 from pydantic import BaseModel, ValidationError
@@ -15,7 +16,9 @@ from pydantic_core import ErrorDetails
 
 from schemas.content import CONTENT_KINDS, CONTENT_MODELS, AnyContent, ContentKind
 from schemas.envelope import Id, Problem
-from server.engine.pack_build import Builder, Fields, Known, is_key, meant, own_id, stable_id
+from server.engine.authoring_parts import repeated_ids
+from server.engine.pack_build import Builder, Fields, Known, own_id, stable_id
+from server.engine.pack_words import is_key, meant
 from server.engine.pack_yaml import Flaw, Path, Tree, read_tree
 from server.errors import BadRequest
 
@@ -173,6 +176,9 @@ class _Reader:
         first = self.seen.setdefault(content.id, path)
         if first != path and isinstance(value, dict) and "id" in value:
             self.builder.flaw((*path, "id"), f"this id is taken by {'.'.join(map(str, first))}")
+        for *place, _ in repeated_ids(content):
+            at = self.builder.origin.get(tuple(place), path)
+            self.builder.flaw(at, "another one above has this name or id: give this one a `key` of its own")
         return kind, content
 
     def _explain(self, error: ValidationError) -> None:

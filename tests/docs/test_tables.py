@@ -133,6 +133,6 @@ def test_the_packs_of_the_pages_load_beside_each_other() -> None:
         for source in re.findall(r"^```yaml\n(pack:.*?)^```$", text, re.MULTILINE | re.DOTALL)
     ]
     ids = [content.id for pack in packs for _, content in pack.contents]
-    assert len(packs) == 2
-    assert len({pack.id for pack in packs}) == 2
+    assert len(packs) == 3
+    assert len({pack.id for pack in packs}) == 3
     assert len(ids) == len(set(ids))
