@@ -14,6 +14,8 @@ from handlers.attempt_use_previous import attempt_use_previous
 from handlers.base import Handler
 from handlers.room_join import room_join
 from handlers.room_leave import room_leave
+from handlers.room_replay import room_replay
+from handlers.room_replay_stop import room_replay_stop
 
 HANDLERS: dict[str, Handler] = {
     handler.event: handler
@@ -31,5 +33,7 @@ HANDLERS: dict[str, Handler] = {
         attempt_use_previous,
         room_join,
         room_leave,
+        room_replay,
+        room_replay_stop,
     )
 }

@@ -12,8 +12,10 @@ from server.engine.access import Access, Identity
 from server.engine.attempts import Attempts
 from server.engine.conversation import Conversation
 from server.engine.ids import derive, new
+from server.engine.watching import Replays
 from server.errors import Conflict, GreenroomError
 from server.rooms.connection import Connection
+from server.rooms.families import wire_name
 from server.rooms.hub import Hub
 
 P = TypeVar("P", bound=Payload)
@@ -31,6 +33,7 @@ class Services:
     attempts: Attempts
     conversation: Conversation
     hub: Hub
+    replays: Replays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ class Context:
             place = joined.place
             self.after.append(joined.start)
         return JoinReply(
-            room=place.room,
+            room=wire_name(place.room),
             epoch=place.epoch,
             offset=place.offset,
             recovered=place.recovered,

@@ -54,6 +54,8 @@ EXTRA_CLIENT_EVENTS: dict[str, type[Payload]] = {
         test.TestEndAll,
         room.RoomJoin,
         room.RoomLeave,
+        room.RoomReplay,
+        room.RoomReplayStop,
     )
 }
 SERVER_EVENTS: dict[str, type[ServerEvent]] = {
@@ -100,5 +102,9 @@ EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {
     for schema in (
         test.TestAllComplete,
         room.RoomReset,
+        room.ReplayEntry,
+        room.ReplayEnd,
+        room.OpsEntry,
+        room.OpsBeat,
     )
 }

@@ -15,6 +15,7 @@ from schemas.envelope import Id, Role
 from schemas.stored import Owner
 from server.engine.ids import new
 from server.errors import Forbidden, GreenroomError, NotFound, Unauthenticated, Unavailable
+from server.rooms.families import FAMILIES, OPS, family, ops_room
 from server.store import Store
 from server.store.keys import Key, digest
 
@@ -61,6 +62,11 @@ class Identity:
     def sees_all(self) -> bool:
         """Tell whether this identity may follow what belongs to others of its organisation."""
         return self.role != "learner"
+
+    @property
+    def operates(self) -> bool:
+        """Tell whether this identity may see what happens in its organisation as a whole."""
+        return self.role in ("ops", "admin")
 
 
 class Access:
@@ -111,25 +117,42 @@ class Access:
         await self._store.keys.create(digest(key), Key(profile_id=profile_id, role=role, org=org))
         return key
 
-    async def check_may_follow(self, caller: Identity, room: str) -> None:
-        """Raise NotFound for rooms that a caller may not follow, whether they exist or not."""
-        if not await self.may_follow(caller, room):
+    async def check_may_follow(self, caller: Identity, room: str) -> str:
+        """Return the name in the log of a room that a caller may follow.
+
+        Raises NotFound for all others, whether they exist or not.
+        """
+        name = in_log(caller, room)
+        if not await self.may_follow(caller, name):
             raise NotFound("There is no such room, or you may not follow it.")
+        return name
 
     async def may_follow(self, caller: Identity, room: str) -> bool:
-        """Tell whether a caller may follow a room (the table of socket-v5 §3)."""
-        family, _, key = room.partition("_")
+        """Tell whether a caller may follow a room, by its name in the log (the table of socket-v5 §3)."""
         if room == caller.key:
             return True
-        if family == "attempt" and key:
-            chat = await self._store.chats.access(key)
-            if chat is None:
+        found = FAMILIES.get(family(room))
+        if found is None:
+            return False
+        key = room.partition("_")[2]
+        match found.audience:
+            case "chat":
+                return await self._may_follow_chat(caller, key)
+            case "test":
                 return False
-            owner, org = chat
-            return caller.is_owner(owner, org) or (caller.sees_all and org == caller.org)
-        if family == "profile" and key:
-            return caller.sees_all and await self._store.attempts.knows_owner(key, org=caller.org)
-        return False
+            case "profile":
+                return caller.sees_all and await self._store.attempts.knows_owner(key, org=caller.org)
+            case "ops":
+                return caller.operates and room == ops_room(caller.org)
+            case "guest":
+                return False
+
+    async def _may_follow_chat(self, caller: Identity, key: str) -> bool:
+        chat = await self._store.chats.access(key)
+        if chat is None:
+            return False
+        owner, org = chat
+        return caller.is_owner(owner, org) or (caller.sees_all and org == caller.org)
 
     async def _by_key(self, key: str) -> Identity:
         found = await self._store.keys.find(digest(key))
@@ -165,6 +188,11 @@ class Access:
             )
         key = await asyncio.to_thread(self._jwks.get_signing_key_from_jwt, token)
         return jwt.decode(token, key.key, algorithms=ALGORITHMS, audience=self._audience, options=options)
+
+
+def in_log(caller: Identity, room: str) -> str:
+    """Return the name in the log of a room that a caller names: `ops` is its own organisation's."""
+    return ops_room(caller.org) if room == OPS else room
 
 
 def not_yours(caller: Identity, what: Literal["attempt", "chat"], *, org: str | None) -> GreenroomError:

@@ -32,6 +32,11 @@ class Tasks:
         task.add_done_callback(lambda done: self._ended(key, done))
         return True
 
+    def cancel(self, key: str) -> None:
+        """Cancel a task if it is running; it does nothing more but clean up."""
+        if (task := self._tasks.get(key)) is not None:
+            task.cancel()
+
     async def wait(self, key: str, seconds: float) -> bool:
         """Wait for a task to end; False when it is still running after `seconds`."""
         task = self._tasks.get(key)

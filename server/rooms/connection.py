@@ -26,6 +26,12 @@ class Connection:
         self._hub = hub
         self.sink = sink
         self.follower = Follower(sink, hub.wake)
+        self.playing: dict[str, Callable[[], None]] = {}  # by room, how to stop what is replayed of it
+
+    @property
+    def listening(self) -> bool:
+        """Tell whether the client hears what is sent now."""
+        return not self.follower.closed
 
     def member(self, room: str) -> bool:
         """Tell whether the room is followed."""
@@ -89,5 +95,8 @@ class Connection:
         self.sink.answer(event.event, event.encode())
 
     def close(self) -> None:
-        """Leave every room; to be called once when the client is gone."""
+        """Leave every room, stop what plays; to be called once when the client is gone."""
+        for stop in self.playing.values():
+            stop()
+        self.playing.clear()
         self._hub.forget(self.follower)

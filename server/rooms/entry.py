@@ -7,7 +7,7 @@ class Entry:
     `frame` is a memo for the transport that fans out: it encodes an entry once for all its connections.
     """
 
-    __slots__ = ("at", "data", "frame", "n", "name", "room", "w")
+    __slots__ = ("_payload", "at", "data", "frame", "n", "name", "room", "w")
 
     def __init__(self, *, room: str, n: int, w: str, at: int, name: str, j: bytes) -> None:
         self.room = room
@@ -15,6 +15,7 @@ class Entry:
         self.w = w
         self.at = at
         self.name = name
+        self._payload = len(j) - 1
         comma = b"," if len(j) > 2 else b""
         self.data = b'%b%b"room":"%b","offset":%d,"at":%d}' % (j[:-1], comma, room.encode(), n, at)
         self.frame: bytes | None = None
@@ -23,6 +24,11 @@ class Entry:
     def size(self) -> int:
         """Return the length of the payload in bytes."""
         return len(self.data)
+
+    @property
+    def j(self) -> bytes:
+        """Return the payload as it is stored, cut out of `data`: only the bell needs it."""
+        return self.data[: self._payload] + b"}"
 
     def __repr__(self) -> str:
         return f"Entry({self.room}@{self.n} {self.name})"

@@ -5,7 +5,7 @@ from typing import Literal
 
 from server.rooms.folds import FOLDS, Fold, family
 
-__all__ = ["FAMILIES", "Audience", "Family", "family", "ops_room", "wire_name"]
+__all__ = ["FAMILIES", "OPS", "Audience", "Family", "family", "ops_room", "wire_name"]
 
 Audience = Literal["chat", "test", "profile", "guest", "ops"]
 OPS = "ops"
@@ -28,6 +28,7 @@ FAMILIES: dict[str, Family] = {
     "attempt": Family(fold=FOLDS["attempt"], audience="chat"),
     "profile": Family(fold=FOLDS["profile"], audience="profile", endless=True),
     "guest": Family(fold=FOLDS["guest"], audience="guest", endless=True),
+    OPS: Family(fold=FOLDS[OPS], audience="ops", endless=True),
 }
 
 

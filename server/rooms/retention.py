@@ -5,13 +5,13 @@ import asyncio
 import structlog
 
 from server.errors import Unavailable
+from server.rooms.families import FAMILIES, family
 from server.rooms.hub import Hub
 from server.rooms.snapshot import Snapshots
 from server.store.entries import EntryStore
 
 log = structlog.get_logger(__name__)
 SWEEP_SECONDS = 3600.0
-ENDLESS = ("profile_", "guest_")
 KEEP_ENTRIES = 10_000
 SLACK = 1_000  # so that an endless room is not trimmed for every entry
 
@@ -40,7 +40,7 @@ class Retention:
             if await self._trim(name, keep=0):
                 await self._entries.forget_closing(name)
         for name, top in self._hub.log.tops():
-            if name.startswith(ENDLESS) and top > KEEP_ENTRIES + SLACK:
+            if FAMILIES[family(name)].endless and top > KEEP_ENTRIES + SLACK:
                 await self._trim(name, keep=KEEP_ENTRIES)
 
     async def _trim(self, name: str, *, keep: int) -> bool:

@@ -8,7 +8,8 @@ import orjson
 import structlog
 
 from server.errors import Internal
-from server.rooms.folds import FOLDS, Fold, family
+from server.rooms.families import FAMILIES, family
+from server.rooms.folds import Fold
 from server.rooms.room import Room
 from server.store.entries import EntryStore
 
@@ -45,7 +46,7 @@ class Snapshots:
 
     async def take(self, room: Room) -> tuple[int, State]:
         """Return (S, snapshot) with S at least the head at the time of the call; raises Unavailable."""
-        fold = FOLDS[family(room.name)]
+        fold = FAMILIES[family(room.name)].fold
         cached = await self._cached(room, fold)
         async with cached.lock:
             await self._advance(room, cached, fold)
@@ -63,7 +64,7 @@ class Snapshots:
 
     async def store(self, room: Room) -> int:
         """Store the fold of a room up to its head and return that offset; raises Unavailable."""
-        cached = await self._cached(room, fold := FOLDS[family(room.name)])
+        cached = await self._cached(room, fold := FAMILIES[family(room.name)].fold)
         async with cached.lock:
             await self._advance(room, cached, fold)
             await self._entries.save_checkpoint(room.name, cached.n, cached.state, epoch=self._epoch())

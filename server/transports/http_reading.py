@@ -9,6 +9,7 @@ from aiohttp import web
 from server.engine.attempts.reading import PartKind, Reading
 from server.engine.attempts.reading_rooms import ReadingRooms
 from server.rooms.entry import Entry
+from server.rooms.families import wire_name
 from server.store.pages import Page
 from server.transports import keys
 from server.transports.http_errors import identify, json_response
@@ -74,7 +75,8 @@ class HttpReading:
     async def room(self, request: web.Request) -> web.Response:
         """Answer a room's offset with its snapshot."""
         place = asdict(await self._rooms.get(await identify(request), request.match_info["room"]))
-        return json_response({name: place[name] for name in ("room", "epoch", "offset", "snapshot")})
+        shown = {name: place[name] for name in ("epoch", "offset", "snapshot")}
+        return json_response({"room": wire_name(place["room"]), **shown})
 
     async def entries(self, request: web.Request) -> web.Response:
         """Answer entries of a room, oldest first; `next_cursor` is the number to go on after."""
@@ -96,5 +98,5 @@ def _page(page: Page[dict[str, Any]]) -> web.Response:
 
 def _entry(entry: Entry) -> dict[str, object]:
     """Return an entry with its payload exactly as sockets get it."""
-    data = orjson.loads(entry.data)
-    return {"room": entry.room, "offset": entry.n, "at": entry.at, "name": entry.name, "data": data}
+    room, data = wire_name(entry.room), orjson.loads(entry.data)
+    return {"room": room, "offset": entry.n, "at": entry.at, "name": entry.name, "data": data}

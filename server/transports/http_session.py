@@ -10,6 +10,7 @@ from schemas.room import RoomReset
 from server.errors import Conflict, Unavailable
 from server.rooms.connection import MAX_ROOMS, Connection, Joined
 from server.rooms.entry import Entry
+from server.rooms.families import wire_name
 from server.rooms.follower import Follower, Marker
 from server.rooms.hub import Hub, Place
 from server.rooms.room import Room
@@ -51,6 +52,11 @@ class HttpSession(Connection):
     def attached(self) -> bool:
         """Tell whether a stream is open."""
         return self._stream is not None
+
+    @property
+    def listening(self) -> bool:
+        """Tell whether the client hears what is sent now: answers of other events wait for a stream."""
+        return self.attached
 
     @property
     def full(self) -> bool:
@@ -188,8 +194,9 @@ class HttpSession(Connection):
         place = await self._hub.place(member.room, after=cursor, epoch=epoch)
         if place.snapshot is not None:
             plan.recovered = plan.recovered and False
+            name = wire_name(place.room)
             plan.resets.append(
-                RoomReset(room=place.room, epoch=place.epoch, offset=place.offset, snapshot=place.snapshot)
+                RoomReset(room=name, epoch=place.epoch, offset=place.offset, snapshot=place.snapshot)
             )
         plan.places.append((member, await self._hub.room(member.room), place.cursor))
 

@@ -98,7 +98,10 @@ async def test_rooms_that_may_not_be_followed(server: Server, cast: Cast, people
         f"attempt_{chat_id}",
         f"profile_{cast.learner_id}",
         f"attempt_{new()}",
-        "ops",
+        "ops:default",
+        "ops:",
+        "opsy",
+        f"test_{new()}",
         "attempt_",
         "x",
         "%00",
@@ -107,6 +110,8 @@ async def test_rooms_that_may_not_be_followed(server: Server, cast: Cast, people
         for room in rooms:
             assert await person.refused(f"rooms/{room}/entries", status=404) == "not_found"
             assert await person.refused(f"rooms/{room}", status=404) == "not_found"
+    for person in (people.a("learner"), people.a("author"), people.with_token(None)):
+        assert await person.refused("rooms/ops", status=404) == "not_found"
     assert await people.with_token("x").refused(f"rooms/{rooms[0]}/entries", status=401) == "unauthenticated"
 
 

@@ -56,12 +56,12 @@ class ReadingRooms:
 
     async def get(self, caller: Identity, room: str) -> Place:
         """Return a room's place with its snapshot."""
-        await self._access.check_may_follow(caller, room)
-        return await self._hub.place(room, after=None, epoch=None)
+        name = await self._access.check_may_follow(caller, room)
+        return await self._hub.place(name, after=None, epoch=None)
 
     async def entries(self, caller: Identity, room: str, *, after: int | None, limit: int) -> Entries:
         """Return entries after a number; without one from the first that is kept. Raises Gone before that."""
-        await self._access.check_may_follow(caller, room)
+        room = await self._access.check_may_follow(caller, room)
         head = (await self._hub.room(room)).head
         floor = await self._store.entries.floor(room)
         if after is not None and after < floor:

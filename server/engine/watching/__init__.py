@@ -1,1 +1,5 @@
 """Watching: what is replayed to those who come later, and what operators see."""
+
+from server.engine.watching.replay import Replays
+
+__all__ = ["Replays"]

@@ -2,13 +2,14 @@
 
 from server.rooms.folds.chat import CHAT, CHAT_EVENTS
 from server.rooms.folds.fold import Data, Fold, State
+from server.rooms.folds.ops import OPS
 from server.rooms.folds.profile import PROFILE
 
 __all__ = ["CHAT_EVENTS", "FOLDS", "Data", "Fold", "State", "family"]
 
-FOLDS: dict[str, Fold] = {"attempt": CHAT, "profile": PROFILE, "guest": PROFILE}
+FOLDS: dict[str, Fold] = {"attempt": CHAT, "profile": PROFILE, "guest": PROFILE, "ops": OPS}
 
 
 def family(room: str) -> str:
-    """Return the part of a room's name before its id."""
-    return room.split("_", 1)[0]
+    """Return the part of a room's name before its id, or before its organisation."""
+    return room.partition(":")[0].partition("_")[0]
