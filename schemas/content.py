@@ -1,12 +1,15 @@
 """Authored content: personas, rubrics, documents, scenarios, practices and homes."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from schemas.envelope import Id, JsonObject, Time
+from schemas.envelope import Id, JsonObject, Time, iso
 
-ContentKind = Literal["persona", "rubric", "document", "agent", "scenario", "practice", "home", "benchmark"]
+ContentKind = Literal[
+    "parameter", "persona", "rubric", "document", "agent", "scenario", "practice", "home", "benchmark"
+]
 CONTENT_KINDS: tuple[ContentKind, ...] = get_args(ContentKind)
 GENERATE_FLAGS = (
     "names",
@@ -26,6 +29,18 @@ Text = Annotated[str, Field(max_length=32_000)]
 Points = Annotated[float, Field(ge=0, le=10_000)]
 
 
+def _moment(value: str) -> str:
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("this should be a time such as 2026-09-01T08:00:00Z") from None
+    return iso(found if found.tzinfo else found.replace(tzinfo=UTC))
+
+
+# A time as authors write it, kept as ISO 8601 UTC, so that texts compare as times do.
+Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
+
+
 class Part(BaseModel):
     """Base of everything authored: strict, and unknown fields are an error, so that typing mistakes show."""
 
@@ -40,6 +55,21 @@ class Content(Part):
     description: Text = ""
 
 
+class ParameterField(Part):
+    """One value of a parameter, such as a hurried customer; the persona is told what it means."""
+
+    id: Id
+    name: Name
+    description: Text = ""
+
+
+class Parameter(Content):
+    """Something in which personas and scenarios differ, and the values that it may have."""
+
+    several: bool = False  # more than one of the values may hold at once
+    fields: Annotated[list[ParameterField], Field(min_length=1, max_length=50)]
+
+
 class Persona(Content):
     """Somebody to practise with; `instructions` are the system prompt and never reach learners."""
 
@@ -50,6 +80,8 @@ class Persona(Content):
     model: str | None = Field(default=None, max_length=200)
     temperature: float | None = Field(default=None, ge=0, le=2)
     examples: list[Text] = []
+    speaks_first: bool = False  # begins the conversation in every scenario
+    parameter_fields: Annotated[list[ParameterField], Field(max_length=50)] = []
 
 
 class Standard(Part):
@@ -107,10 +139,28 @@ class Rubric(Content):
         return self
 
 
+class Media(Part):
+    """An image or a video by its address; `text` describes it for those who cannot see it."""
+
+    id: Id
+    name: Name
+    url: Annotated[str, Field(max_length=2_000, pattern=r"^(https?://|/)")]
+    text: Text = ""
+
+
+class DocumentField(Part):
+    """A named value of a document, such as its date or its number."""
+
+    name: Name
+    value: Text
+
+
 class Document(Content):
     """A text that a learner may read, and that the persona knows unless it is the learner's own paper."""
 
     text: Text = ""
+    fields: Annotated[list[DocumentField], Field(max_length=100)] = []
+    images: list[Media] = []
     known_to_persona: bool = True
 
 
@@ -140,15 +190,6 @@ class Question(Part):
         if right > 1 and not self.allow_multiple:
             raise ValueError("several options are correct but allow_multiple is false")
         return self
-
-
-class Media(Part):
-    """An image or a video by its address; `text` describes it for those who cannot see it."""
-
-    id: Id
-    name: Name
-    url: Annotated[str, Field(max_length=2_000, pattern=r"^(https?://|/)")]
-    text: Text = ""
 
 
 class ChatTemplate(Part):
@@ -188,6 +229,29 @@ class ChatTemplate(Part):
     generate_parameter_fields: bool = False
 
 
+ChatFlag = Literal[
+    "negative_time",
+    "text_enabled",
+    "audio_enabled",
+    "copy_paste_allowed",
+    "show_images",
+    "show_objectives",
+    "show_problem_statement",
+    "problem_statement_enabled",
+    "objectives_enabled",
+    "analyses_enabled",
+    "improvements_enabled",
+    "replacements_enabled",
+    "strengths_enabled",
+    "hints_enabled",
+    "video_enabled",
+    "images_enabled",
+    "questions_enabled",
+    "use_custom",
+    "use_previous",
+]
+
+
 class Scenario(Content):
     """A situation to practise: a persona, what the learner is told, and what is judged."""
 
@@ -203,6 +267,7 @@ class Scenario(Content):
     images: list[Media] = []
     videos: list[Media] = []
     questions: list[Question] = []
+    parameter_fields: Annotated[list[ParameterField], Field(max_length=50)] = []
     template: ChatTemplate = ChatTemplate()
 
 
@@ -213,6 +278,9 @@ class ScenarioRef(Part):
     position: int | None = Field(default=None, ge=0, le=100_000)
     rubric_id: Id | None = None
     time_limit: float | None = Field(default=None, gt=0, le=86_400)
+    flags: dict[ChatFlag, bool] = {}
+    available_from: Moment | None = None
+    available_until: Moment | None = None
 
 
 class Practice(Content):
@@ -221,10 +289,18 @@ class Practice(Content):
     scenarios: Annotated[list[ScenarioRef], Field(min_length=1, max_length=200)]
 
 
+class ProfilePersona(Part):
+    """The persona with whom a profile practises, whatever the scenario says."""
+
+    profile_id: Id
+    persona_id: Id
+
+
 class Home(Practice):
     """Scenarios assigned to profiles, or to everyone."""
 
     profiles: list[Id] | Literal["everyone"]
+    profile_personas: Annotated[list[ProfilePersona], Field(max_length=1_000)] = []
 
 
 class Tool(Part):
@@ -292,8 +368,9 @@ class Benchmark(Content):
     runs: Annotated[list[RecordedRun], Field(min_length=1, max_length=2_000)]
 
 
-AnyContent = Persona | Rubric | Document | Agent | Scenario | Practice | Home | Benchmark
+AnyContent = Parameter | Persona | Rubric | Document | Agent | Scenario | Practice | Home | Benchmark
 CONTENT_MODELS: dict[ContentKind, type[AnyContent]] = {
+    "parameter": Parameter,
     "persona": Persona,
     "rubric": Rubric,
     "document": Document,

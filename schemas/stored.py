@@ -35,7 +35,7 @@ class RunningReply(BaseModel):
     cause: str = "message"
 
 
-WorkKind = Literal["hint", "end", "grade"]
+WorkKind = Literal["hint", "end", "grade", "generate"]
 
 
 class Work(BaseModel):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.content import CONTENT_MODELS, AnyContent, ContentKind, Practice, Scenario, StoredContent
+from schemas.content import CONTENT_MODELS, AnyContent, ContentKind, Home, Practice, Scenario, StoredContent
 from schemas.envelope import Id, Problem
 from server.engine.access import Identity
 from server.engine.authoring_parts import repeated_ids, with_ids, with_new_ids
@@ -158,6 +158,11 @@ def _references(content: AnyContent) -> list[Reference]:
             found.append(("scenario", ref.scenario_id, ["scenarios", index, "scenario_id"]))
             if ref.rubric_id is not None:
                 found.append(("rubric", ref.rubric_id, ["scenarios", index, "rubric_id"]))
+        if isinstance(content, Home):
+            found += [
+                ("persona", pair.persona_id, ["profile_personas", i, "persona_id"])
+                for i, pair in enumerate(content.profile_personas)
+            ]
     return found
 
 

@@ -43,7 +43,7 @@ def _scenario(scenario: Scenario) -> View:
 
 def _practice(practice: Practice) -> View:
     """Leave out to whom else a home is assigned."""
-    return practice.model_dump(exclude={"profiles"})
+    return practice.model_dump(exclude={"profiles", "profile_personas"})
 
 
 _VIEWS: dict[type[AnyContent], Callable[[Any], View]] = {

@@ -12,7 +12,7 @@ from server.store.pages import Page, page_filter, to_page
 
 # The fields of bodies that hold ids of a kind.
 _REFERRING: dict[ContentKind, tuple[str, ...]] = {
-    "persona": ("persona_id",),
+    "persona": ("persona_id", "profile_personas.persona_id"),
     "rubric": ("rubric_id", "scenarios.rubric_id", "runs.rubric_id"),
     "document": ("document_ids",),
     "scenario": ("scenarios.scenario_id",),

@@ -4,8 +4,10 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from schemas.attempt import Chat, Message
+from schemas.content import Document, Tool, ToolCall
 from schemas.envelope import Usage
 from server.llm import ChatTurn, Models
+from server.llm.dialect import Reasoning
 from server.llm.providers import is_small
 
 SMALL_REPLY_TOKENS = 160  # the embedded model does not find an end by itself
@@ -13,36 +15,53 @@ OPENING = "(The other person has just come in. Begin the conversation in your ro
 
 
 class Party(Protocol):
-    """Somebody who speaks in a chat."""
+    """Somebody who says one thing in a conversation."""
 
     usage: Usage | None
 
-    def speak(self, path: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Yield the next message in parts; closing the generator stops whatever produces it."""
+    def speak(self) -> AsyncGenerator[str, None]:
+        """Yield what is said in parts; closing the generator stops whatever produces it."""
 
 
-class PersonaParty:
-    """A persona, played by a model."""
+class ModelParty:
+    """A model that goes on with a conversation; it may call tools instead of saying something, or after."""
 
-    def __init__(self, models: Models, chat: Chat) -> None:
+    def __init__(
+        self,
+        models: Models,
+        turns: Sequence[ChatTurn],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        tools: Sequence[Tool] = (),
+        reasoning: Reasoning | None = None,
+    ) -> None:
         self._models = models
-        self._chat = chat
+        self._turns = turns
+        self._model = model
+        self._temperature = temperature
+        self._max_tokens = max_tokens
+        self._tools = tools
+        self._reasoning = reasoning
         self.usage: Usage | None = None
+        self.tool_calls: list[ToolCall] = []
 
-    async def speak(self, path: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Yield the model's answer as it comes; raises Upstream."""
-        persona = self._chat.persona
-        turns: list[ChatTurn] = [{"role": "system", "content": instructions(self._chat)}]
-        turns += [{"role": m.role, "content": m.content} for m in path]
-        if turns[-1]["role"] != "user":
-            turns.append({"role": "user", "content": OPENING})
-        limit = SMALL_REPLY_TOKENS if is_small(persona.model or self._models.name) else None
+    async def speak(self) -> AsyncGenerator[str, None]:
+        """Yield the model's answer as it comes; raises Upstream. `tool_calls` are known at its end."""
+        limit = SMALL_REPLY_TOKENS if is_small(self._model or self._models.name) else None
         async with self._models.stream(
-            turns, model=persona.model, temperature=persona.temperature, max_tokens=limit
+            self._turns,
+            model=self._model,
+            temperature=self._temperature,
+            max_tokens=self._max_tokens or limit,
+            tools=self._tools,
+            reasoning=self._reasoning,
         ) as stream:
             try:
                 async for text in stream:
                     yield text
+                self.tool_calls = stream.tool_calls
             finally:
                 self.usage = stream.usage
 
@@ -54,9 +73,18 @@ class ScriptedParty:
         self._line = line
         self.usage: Usage | None = None
 
-    async def speak(self, path: Sequence[Message]) -> AsyncGenerator[str, None]:
-        """Yield the line, whatever was said before."""
+    async def speak(self) -> AsyncGenerator[str, None]:
+        """Yield the line."""
         yield self._line
+
+
+def persona_party(models: Models, chat: Chat, path: Sequence[Message]) -> ModelParty:
+    """Return a chat's persona, played by a model, who has heard what was said on a path."""
+    turns: list[ChatTurn] = [{"role": "system", "content": instructions(chat)}]
+    turns += [{"role": m.role, "content": m.content} for m in path]
+    if turns[-1]["role"] != "user":
+        turns.append({"role": "user", "content": OPENING})
+    return ModelParty(models, turns, model=chat.persona.model, temperature=chat.persona.temperature)
 
 
 def instructions(chat: Chat) -> str:
@@ -66,9 +94,18 @@ def instructions(chat: Chat) -> str:
         parts.append(f"The situation:\n{chat.scenario.situation}")
     if chat.persona.examples:
         parts.append("You have said things like:\n" + "\n".join(f"- {e}" for e in chat.persona.examples))
-    parts += [f"You know this document, {d.name}:\n{d.text}" for d in chat.documents if d.known_to_persona]
+    traits = [*chat.persona.parameter_fields, *chat.scenario.parameter_fields]
+    if traits:
+        lines = [f"- {t.name}: {t.description}" if t.description else f"- {t.name}" for t in traits]
+        parts.append("This holds for you and the situation:\n" + "\n".join(lines))
+    parts += [_document(d) for d in chat.documents if d.known_to_persona]
     parts.append(f"Stay in your role as {chat.persona.name}. Answer with what you say, nothing else.")
     return "\n\n".join(parts)
+
+
+def _document(document: Document) -> str:
+    fields = "".join(f"{f.name}: {f.value}\n" for f in document.fields)
+    return f"You know this document, {document.name}:\n{fields}{document.text}"
 
 
 def path_to(messages: Sequence[Message], last: str | None) -> list[Message]:
