@@ -9,7 +9,7 @@ import pytest
 import socketio
 
 from schemas.envelope import Role
-from server.engine.conversation.reply import MAX_REPLY
+from server.engine.conversation.utterance import MAX_LENGTH
 from server.engine.ids import new
 from server.engine.packs import PackError, read_pack
 from tests.conftest import Cast
@@ -37,7 +37,7 @@ async def test_an_endless_reply_is_cut_and_the_chat_goes_on(server: Server, cast
     await watcher.send("attempt_join", chat_id=talk.chat_id)
     for _ in range(2):
         done = await talk.say("flood")
-        assert len(done["content"]) == MAX_REPLY
+        assert len(done["content"]) == MAX_LENGTH
         await watcher.until("attempt_assistant_complete", message_id=done["message_id"])
 
 

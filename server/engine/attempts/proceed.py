@@ -15,7 +15,8 @@ from schemas.stored import Pending
 from server.engine.attempts.chats import ChatMaker
 from server.engine.attempts.plan import Step, ended, finish, plan, with_entry
 from server.engine.conversation import Conversation
-from server.engine.conversation.conversation import pending, room_of
+from server.engine.conversation.conversation import room_of
+from server.engine.pending import pending
 from server.errors import Conflict, GreenroomError, Unavailable
 from server.rooms.outbox import Outboxes
 from server.store import Store

@@ -21,10 +21,11 @@ from schemas.stored import Pending, Work
 from server.engine.attempts.plan import finish, plan
 from server.engine.attempts.proceed import Proceeding
 from server.engine.conversation import Conversation
-from server.engine.conversation.conversation import pending, room_of
+from server.engine.conversation.conversation import room_of
 from server.engine.conversation.parties import path_to
 from server.engine.grading import Grader, GradingTask
 from server.engine.hints import suggest_hints
+from server.engine.pending import pending
 from server.engine.tasks import Tasks
 from server.errors import GreenroomError, Internal, Unavailable
 from server.llm import Models

@@ -15,11 +15,12 @@ from schemas.attempt import (
     Chat,
     Message,
 )
-from schemas.envelope import Id, ServerEvent, utc_now
+from schemas.envelope import Id, utc_now
 from schemas.stored import Pending, RunningReply
 from server.engine.access import Identity, not_yours
-from server.engine.conversation.parties import Party, PersonaParty, ScriptedParty
+from server.engine.conversation.parties import Party, ScriptedParty, path_to, persona_party
 from server.engine.conversation.reply import Reply, ReplyEnd
+from server.engine.pending import pending
 from server.engine.tasks import Tasks
 from server.errors import Conflict, GreenroomError, NotFound, TooLarge, Unavailable
 from server.llm import Models
@@ -185,7 +186,7 @@ class Conversation:
     def _party(self, chat: Chat, running: RunningReply) -> Party:
         if running.cause == "opening" and chat.scenario.opening_line:
             return ScriptedParty(chat.scenario.opening_line)
-        return PersonaParty(self._models, chat)
+        return persona_party(self._models, chat, path_to(chat.messages, running.parent_message_id))
 
     def _turn(
         self, chat: Chat, msg: AttemptMessage, *, user_id: Id, reply_id: Id
@@ -258,11 +259,6 @@ class Conversation:
 def room_of(chat_id: Id) -> str:
     """Return the room of a chat."""
     return f"attempt_{chat_id}"
-
-
-def pending(room: str, event: ServerEvent, eid: str) -> Pending:
-    """Return an event to store with the change that causes it."""
-    return Pending(r=room, eid=eid, name=event.event, j=event.encode().decode())
 
 
 def turn_events(chat_id: Id, user: Message, running: RunningReply) -> list[Pending]:

@@ -18,12 +18,10 @@ class Deltas:
     A slow disk makes larger deltas, not more of them. `failed` holds the error of a publish that was refused.
     """
 
-    def __init__(self, publish: Publish, *, chat_id: str, message_id: str) -> None:
+    def __init__(self, publish: Publish, *, head: bytes) -> None:
+        """Take how to publish a payload, and its beginning up to the text: `{"chat_id":"…","content":`."""
         self._publish = publish
-        self._head = b'{"chat_id":"%b","content_type":"delta","message_id":"%b","content":' % (
-            chat_id.encode(),
-            message_id.encode(),
-        )
+        self._head = head
         self._loop = asyncio.get_running_loop()
         self._waiting: list[str] = []
         self._flight: asyncio.Future[int] | None = None

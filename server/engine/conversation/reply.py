@@ -1,7 +1,6 @@
 """One reply: streams a party's words into the room and stores how it ended."""
 
 import asyncio
-from contextlib import aclosing
 from typing import Literal, Protocol
 
 import structlog
@@ -16,8 +15,10 @@ from schemas.attempt import (
 from schemas.envelope import Id
 from schemas.stored import Pending, RunningReply, Work
 from server.engine.conversation.deltas import Deltas
-from server.engine.conversation.parties import Party, path_to
+from server.engine.conversation.parties import Party
+from server.engine.conversation.utterance import Utterance
 from server.engine.ids import derive
+from server.engine.pending import pending
 from server.errors import GreenroomError, Unavailable, Upstream
 from server.rooms.hub import Hub
 from server.rooms.process import Process
@@ -25,7 +26,6 @@ from server.store import Store
 
 log = structlog.get_logger(__name__)
 RETRY_SECONDS = 0.2
-MAX_REPLY = 64_000  # characters; what a model says beyond is cut off
 ReplyEnd = Literal["complete", "stopped", "interrupted", "failed"]
 
 
@@ -62,30 +62,30 @@ class Reply:
         self._process = process
         self._settled = settled
         self._end: ReplyEnd = "complete"
-        self._length = 0
-        self._speaking: asyncio.Task[None] | None = None
         self._hub = hub
         self._lease = process.lease
-        self._deltas = Deltas(self._publish, chat_id=chat.id, message_id=running.message_id)
+        head = b'{"chat_id":"%b","content_type":"delta","message_id":"%b","content":' % (
+            chat.id.encode(),
+            running.message_id.encode(),
+        )
+        self._utterance = Utterance(party, Deltas(self._publish, head=head))
 
     def stop(self, end: ReplyEnd) -> None:
         """End the reply with what it has; the upstream stream is closed."""
         if self._end == "complete":
             self._end = end
-        if self._speaking is not None:
-            self._speaking.cancel()
+        self._utterance.stop()
 
     async def run(self) -> None:
         """Speak, then store how it ended. Cancelling loses the reply to whoever takes it over."""
-        failure: GreenroomError | None = None
-        if self._end == "complete":
-            self._speaking = asyncio.create_task(self._speak())
-            await asyncio.wait([self._speaking])
-            if not self._speaking.cancelled() and (error := self._speaking.exception()) is not None:
-                failure = self._failure(error)
         try:
-            await self._deltas.close()
-            await self.settle(self._deltas.text, end=self._end, failure=failure)
+            failure = await self._utterance.run()
+            if self._end == "complete":
+                if failure is None and not self._utterance.text:
+                    failure = Upstream("The model gave an empty answer; try again.")
+                if failure is not None:
+                    self._end = "failed"
+            await self.settle(self._utterance.text, end=self._end, failure=failure)
         except Unavailable:
             log.warning("reply abandoned", chat_id=self.chat_id, message_id=self._running.message_id)
             self._settled(self, None, [])
@@ -125,28 +125,6 @@ class Reply:
         lost.set_exception(Unavailable("This process has lost its lease."))
         return lost
 
-    async def _speak(self) -> None:
-        path = path_to(self._chat.messages, self._running.parent_message_id)
-        async with aclosing(self._party.speak(path)) as parts:
-            async for text in parts:
-                room_left = MAX_REPLY - self._length
-                self._length += len(text)
-                self._deltas.add(text[:room_left])
-                if self._length >= MAX_REPLY:
-                    log.warning("reply cut", chat_id=self.chat_id, message_id=self._running.message_id)
-                    return
-                if self._deltas.failed is not None:
-                    return
-        if not self._deltas.parts:
-            raise Upstream("The model gave an empty answer; try again.")
-
-    def _failure(self, error: BaseException) -> GreenroomError:
-        self._end = "failed"
-        if isinstance(error, GreenroomError):
-            return error
-        log.error("reply broke", chat_id=self.chat_id, exc_info=error)
-        return Upstream("The reply failed; try again.")
-
     def _message(self, text: str, end: ReplyEnd) -> Message | None:
         """Return the message to keep; a reply that failed before its first word leaves none."""
         if not text and end == "failed":
@@ -175,15 +153,13 @@ class Reply:
                 usage=message.usage,
                 state=end,
             )
-            events.append(_pending(room, complete, f"{key}:complete"))
+            events.append(pending(room, complete, f"{key}:complete"))
         if end == "stopped":
-            events.append(
-                _pending(room, AttemptStopped(chat_id=self.chat_id, success=True), f"{key}:stopped")
-            )
+            events.append(pending(room, AttemptStopped(chat_id=self.chat_id, success=True), f"{key}:stopped"))
         elif end in ("interrupted", "failed"):
             error = failure or Unavailable("The reply was interrupted; send your message again.")
             events.append(
-                _pending(room, _error(self.chat_id, self._running.message_id, error), f"{key}:error")
+                pending(room, _error(self.chat_id, self._running.message_id, error), f"{key}:error")
             )
         return events
 
@@ -207,10 +183,6 @@ def _update(message: Message | None, work: Work | None) -> dict[str, dict[str, o
         if work is not None:
             update["$push"]["work"] = work.model_dump()
     return update
-
-
-def _pending(room: str, event: AttemptAssistantComplete | AttemptStopped | AttemptError, eid: str) -> Pending:
-    return Pending(r=room, eid=eid, name=event.event, j=event.encode().decode())
 
 
 def _error(chat_id: Id, message_id: Id, error: GreenroomError) -> AttemptError:
