@@ -33,6 +33,7 @@ from server.rooms.snapshot import Snapshots
 from server.settings import Settings
 from server.store import Store, connect
 from server.transports import http_errors, http_events, http_health, http_rest, keys
+from server.transports.siblings import Siblings
 from server.transports.socketio.server import SocketTransport
 
 log = structlog.get_logger(__name__)
@@ -42,11 +43,40 @@ FLUSH_SECONDS = 3.0
 
 def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
     """Return the whole application; nothing is connected before it starts. Needs mongodb_url and a model."""
+    app = _parts(settings, secret=secret, guests=guests)
+    for attach in (http_events.attach, http_rest.attach, http_health.attach):
+        attach(app)
+    transport = SocketTransport(settings)
+    transport.attach(app)
+    app[keys.SOCKETS] = transport
+    return app
+
+
+def make_worker(settings: Settings, *, secret: SecretStr) -> web.Application:
+    """Return the same parts with nothing in front of them but health and metrics: they run jobs only."""
+    app = _parts(settings, secret=secret, guests=False)
+    http_health.attach(app)
+    app[keys.SOCKETS] = NoSockets()
+    return app
+
+
+class NoSockets:
+    """The transport of a process without one."""
+
+    connections = 0
+
+    async def close(self) -> None:
+        """Do nothing, because nobody is connected."""
+
+
+def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
+    """Return the parts that every process has, without a transport."""
     app = web.Application(middlewares=[http_errors.middleware], client_max_size=settings.max_message)
     store = connect(
         settings.mongodb_url.get_secret_value() if settings.mongodb_url else "", settings.mongodb_database
     )
     process = Process(f"{settings.instance}-{secrets.token_hex(4)}", store.processes)
+    app[keys.SIBLINGS] = Siblings(process.name, settings.data_dir)
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
@@ -55,11 +85,6 @@ def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Appl
         store, secret=secret, jwks_url=settings.jwks_url, audience=settings.jwt_audience, guests=guests
     )
     _assemble(app, settings, store=store, process=process)
-    for attach in (http_events.attach, http_rest.attach, http_health.attach):
-        attach(app)
-    transport = SocketTransport(settings)
-    transport.attach(app)
-    app[keys.SOCKETS] = transport
     app.cleanup_ctx.append(_lifetime)
     return app
 

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     ping_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a pong.")
     max_message: int = Field(256 * 1024, ge=1024, description="Largest message from a client in bytes.")
     max_json_depth: int = Field(32, ge=4, le=200, description="Deepest nesting of a payload.")
+    reuse_port: bool = Field(
+        False,
+        description="Share the port with other server processes of this data directory; they need one "
+        "MONGODB_URL, one REDIS_URL and one secret.",
+    )
     job_slots: int = Field(
         8, ge=0, le=256, description="Jobs that this process runs at once; 0 leaves them to workers."
     )

@@ -8,10 +8,11 @@ from server.cli.failure import Failure
 BACKLOG = 512
 
 
-def listen(host: str, port: int) -> list[socket.socket]:
-    """Return listening sockets on every address of a host, all on the same port; raises Failure.
+def listen(host: str, port: int, *, shared: bool = False) -> list[socket.socket]:
+    """Return sockets on every address of a host, all on the same port; raises Failure.
 
-    Clients that connect before the server is up wait for it.
+    They listen, so that clients that connect before the server is up wait for it. Sockets that share their
+    port with other processes do not: until this one is up the others serve, and ask for it with `shared`.
     """
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -21,7 +22,7 @@ def listen(host: str, port: int) -> list[socket.socket]:
     for family, _, _, _, address in dict.fromkeys(found):
         number = port or (bound_port(sockets) if sockets else 0)
         try:
-            sockets.append(_listen(family, (str(address[0]), number)))
+            sockets.append(_listen(family, (str(address[0]), number), shared=shared))
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL and len(found) > 1:
                 continue  # localhost names ::1 also where there is no IPv6
@@ -39,14 +40,17 @@ def bound_port(sockets: list[socket.socket]) -> int:
     return port
 
 
-def _listen(family: int, address: tuple[str, int]) -> socket.socket:
+def _listen(family: int, address: tuple[str, int], *, shared: bool) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if shared:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         opened.bind(address)
-        opened.listen(BACKLOG)
+        if not shared:
+            opened.listen(BACKLOG)
         opened.setblocking(False)
     except OSError:
         opened.close()

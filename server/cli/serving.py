@@ -1,6 +1,8 @@
 """A running server with everything that it stands on."""
 
 import asyncio
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -12,14 +14,15 @@ from server.app import make_app
 from server.cli.address import http_url, reachable
 from server.cli.alone import alone
 from server.cli.failure import Failure
-from server.cli.listen import bound_port, listen
+from server.cli.listen import BACKLOG, bound_port, listen
 from server.cli.parts import database, model
 from server.cli.secret import signing_secret
 from server.errors import GreenroomError
 from server.llm import Models
-from server.settings import Settings
+from server.settings import Settings, variable
 from server.store import Store
 from server.transports import keys
+from server.transports.siblings import Siblings
 
 log = structlog.get_logger(__name__)
 HANG_UP_SECONDS = 3.0  # for requests that run when the server stops, before they are cut
@@ -47,7 +50,8 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
 
     Raises Failure or EmbeddedError for what a person has to put right. Cancelling is safe.
     """
-    sockets = listen(settings.host, settings.port)
+    _check_shared(settings)
+    sockets = listen(settings.host, settings.port, shared=settings.reuse_port)
     port = bound_port(sockets)
     try:
         secret = signing_secret(settings)
@@ -57,8 +61,10 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_SECONDS)
             try:
                 await _start(runner)
+                if settings.reuse_port:
+                    await _meet_siblings(runner, app[keys.SIBLINGS])
                 for opened in sockets:
-                    await web.SockSite(runner, opened).start()
+                    await web.SockSite(runner, opened, backlog=BACKLOG).start()
                 log.info("listening", host=settings.host, port=port)
                 async with _model_checked(app[keys.MODELS]):
                     yield Serving(
@@ -69,10 +75,35 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
                         broken=app[keys.BROKEN],
                     )
             finally:
+                await app[keys.SIBLINGS].close()
                 await runner.cleanup()
     finally:
         for opened in sockets:
             opened.close()
+
+
+def _check_shared(settings: Settings) -> None:
+    """See that a port is shared by servers that know of each other only; raises Failure."""
+    if not settings.reuse_port:
+        return
+    missing = [variable(name) for name in ("mongodb_url", "redis_url") if getattr(settings, name) is None]
+    if missing:
+        raise Failure(
+            f"GREENROOM_REUSE_PORT is for servers that share more than the port; set {' and '.join(missing)} "
+            "too, or use python -m server scaled, which starts all of it"
+        )
+    if not hasattr(socket, "SO_REUSEPORT") or sys.platform == "win32":
+        raise Failure("on this system a port cannot be shared; leave GREENROOM_REUSE_PORT out")
+
+
+async def _meet_siblings(runner: web.AppRunner, siblings: Siblings) -> None:
+    assert runner.server is not None
+    try:
+        await siblings.listen(runner.server)
+    except OSError as error:
+        raise Failure(
+            f"cannot make a socket in the data directory: {error.strerror}; choose another --data-dir"
+        ) from error
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from server.rooms.process import Process
 from server.rooms.retention import Retention
 from server.settings import Settings
 from server.store import Store
+from server.transports.siblings import Siblings
 
 
 class Sockets(Protocol):
@@ -46,3 +47,4 @@ RETENTION = web.AppKey("retention", Retention)
 TASKS = web.AppKey("tasks", Tasks)
 KEEPER = web.AppKey("keeper", Keeper)
 SOCKETS = web.AppKey("sockets", Sockets)
+SIBLINGS = web.AppKey("siblings", Siblings)

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from server.transports.http_errors import bearer_of
+from server.transports.siblings import NoSibling, Siblings
 from server.transports.socketio.frames import CLOSE, Packet, ProtocolError, decode_payload, encode_payload
 from server.transports.socketio.library import EngineBase
 from server.transports.socketio.limits import Limits
@@ -30,11 +31,15 @@ class Handshake:
 
 
 class Refused(Exception):
-    """A request that is not answered by a session; `code` is Engine.IO's own."""
+    """A request that is not answered by a session; `code` is Engine.IO's own.
 
-    def __init__(self, code: int, message: str, *, status: int = 400) -> None:
+    `ends` is why the request's session cannot go on, if so.
+    """
+
+    def __init__(self, code: int, message: str, *, status: int = 400, ends: str | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.ends = ends
         self.body = orjson.dumps({"code": code, "message": message})
 
 
@@ -44,12 +49,13 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
     sockets: dict[str, EngineSocket]
     handlers: dict[str, Any]
 
-    def __init__(self, *, limits: Limits, origins: Origins, **options: Any) -> None:
+    def __init__(self, *, limits: Limits, origins: Origins, siblings: Siblings, **options: Any) -> None:
         super().__init__(
             async_mode="aiohttp", monitor_clients=False, logger=logging.getLogger("engineio"), **options
         )
         self.limits = limits
         self.origins = origins
+        self.siblings = siblings
         self.ended: Counter[str] = Counter()
         self.draining = False
 
@@ -75,6 +81,9 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         websocket = _transport(request.query) == "websocket"
+        sid = request.query.get("sid", "")
+        if sid and sid not in self.sockets and self.siblings.other(sibling := sid.partition(".")[0]):
+            return await self._hand_over(request, sibling)
         socket = self._session(request)
         if socket is None:
             return await (self._open_websocket(request) if websocket else self._open_polling(request))
@@ -85,6 +94,16 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         return await (
             self._post(request, socket) if request.method == "POST" else self._poll(request, socket)
         )
+
+    async def _hand_over(self, request: web.Request, sibling: str) -> web.StreamResponse:
+        """Let the process that has the session answer; raises Refused when it is gone, with its sessions."""
+        try:
+            body = await self._body(request) if request.method == "POST" else b""
+            return await self.siblings.hand_over(request, sibling, body=bytes(body))
+        except NoSibling as error:
+            raise Refused(1, "Session ID unknown") from error
+        except ProtocolError as error:
+            raise Refused(3, f"Bad request: {error}") from error
 
     def _session(self, request: web.Request) -> EngineSocket | None:
         """Return the session of a request, None for a handshake; raises Refused."""
@@ -106,7 +125,8 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
     def admit(self, request: web.Request) -> EngineSocket:
         """Make a session and tell the Socket.IO server of it."""
         proof = _handshake(request)
-        socket = EngineSocket(self, self.generate_id(), remote=request.remote, credentials=proof)
+        sid = f"{self.siblings.id}.{self.generate_id()}"
+        socket = EngineSocket(self, sid, remote=request.remote, credentials=proof)
         self.sockets[socket.sid] = socket
         self.handlers["connect"](socket.sid, socket)
         return socket
@@ -191,18 +211,22 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             raise Refused(3, "Bad request: another POST of this session is open")
         socket.posting = True
         try:
-            packets = decode_payload(await self._body(request, socket))
+            packets = decode_payload(await self._body(request))
             for packet in packets:
                 if not socket.closed:
                     socket.accept(packet)
         except ProtocolError as error:
             socket.shut("parse error", last=CLOSE)
             raise Refused(3, f"Bad request: {error}") from error
+        except Refused as refused:
+            socket.shut(refused.ends or "transport error", last=CLOSE)
+            raise
         finally:
             socket.posting = False
         return self._answer(request, b"ok")
 
-    async def _body(self, request: web.Request, socket: EngineSocket) -> bytearray:
+    async def _body(self, request: web.Request) -> bytearray:
+        """Return a request's body; raises ProtocolError, or Refused when it is slow or too big."""
         body = bytearray()
         try:
             async with asyncio.timeout(self.limits.body_timeout):
@@ -211,13 +235,13 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
                     if len(body) > self.limits.max_message:
                         break
         except TimeoutError as error:
-            socket.shut("transport error", last=CLOSE)
             raise Refused(3, "Bad request: the body took too long", status=408) from error
         except (ConnectionError, web.RequestPayloadError) as error:
             raise ProtocolError("a body that ended early") from error
         if len(body) > self.limits.max_message:
-            socket.shut("too large", last=CLOSE)
-            raise Refused(3, f"Bad request: more than {self.limits.max_message} bytes", status=413)
+            raise Refused(
+                3, f"Bad request: more than {self.limits.max_message} bytes", status=413, ends="too large"
+            )
         return body
 
     def _opening(self, socket: EngineSocket, *, upgrades: list[str]) -> Packet:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from typing import Any
 
+from server.transports.siblings import Siblings
 from server.transports.socketio.engine import EngineServer
 from server.transports.socketio.frames import CLOSE
 from server.transports.socketio.library import SocketIOBase
@@ -21,8 +22,10 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
 
     eio: EngineServer
 
-    def __init__(self, app: Application, *, limits: Limits, origins: Origins) -> None:
-        super().__init__(logger=logging.getLogger("socketio"), limits=limits, origins=origins)
+    def __init__(self, app: Application, *, limits: Limits, origins: Origins, siblings: Siblings) -> None:
+        super().__init__(
+            logger=logging.getLogger("socketio"), limits=limits, origins=origins, siblings=siblings
+        )
         self.app = app
         self.limits = limits
         self.peers: dict[str, Peer] = {}

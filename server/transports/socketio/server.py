@@ -5,7 +5,7 @@ from collections import Counter
 from aiohttp import web
 
 from server.settings import Settings
-from server.transports.keys import ACCESS, DISPATCH, HUB
+from server.transports.keys import ACCESS, DISPATCH, HUB, SIBLINGS
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.protocol import SocketServer
@@ -46,7 +46,9 @@ class SocketTransport:
 
     async def _start(self, app: web.Application) -> None:
         sessions = Sessions(hub=app[HUB], access=app[ACCESS], dispatch=app[DISPATCH], limits=self._limits)
-        self._server = SocketServer(sessions, limits=self._limits, origins=self._origins)
+        self._server = SocketServer(
+            sessions, limits=self._limits, origins=self._origins, siblings=app[SIBLINGS]
+        )
 
     async def _stop(self, app: web.Application) -> None:
         await self.close()

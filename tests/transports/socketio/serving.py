@@ -1,15 +1,18 @@
 """A Socket.IO server on a free port with the protocol's test profile, and raw clients of it."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 from aiohttp import web
 
+from server.transports.siblings import Siblings
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.packets import SocketPacket
@@ -111,7 +114,8 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """Serve an application, by default the protocol's test profile."""
     application = app or Echo()
-    server = SocketServer(application, limits=limits, origins=Origins(origins))
+    alone = Siblings(f"test-{secrets.token_hex(4)}", Path())
+    server = SocketServer(application, limits=limits, origins=Origins(origins), siblings=alone)
     site = web.Application()
     server.attach(site, "socket.io")
     runner = web.AppRunner(site, shutdown_timeout=1)
