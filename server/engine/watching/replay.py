@@ -9,11 +9,12 @@ from schemas.room import ReplayEnd, ReplayEntry, RoomReplay
 from server.engine.ids import new
 from server.engine.tasks import Tasks
 from server.errors import Conflict, Gone, Unavailable
+from server.rooms.catching import entry
 from server.rooms.connection import Connection
 from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.rooms.follower import LOW_WATER, PAGE_ENTRIES, Sink
-from server.rooms.hub import Hub, entry
+from server.rooms.hub import Hub
 from server.store.entries import EntryStore
 
 log = structlog.get_logger(__name__)
