@@ -16,6 +16,7 @@ STATUS = {
     "forbidden": 403,
     "not_found": 404,
     "conflict": 409,
+    "gone": 410,
     "upstream": 502,
     "unavailable": 503,
 }

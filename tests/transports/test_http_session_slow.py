@@ -2,58 +2,20 @@
 
 import asyncio
 import socket as stdsocket
-from urllib.parse import urlsplit
 
 import orjson
 
 from server.transports import keys
-from server.transports.http_events import SESSIONS
-from server.transports.http_session import HttpSession
 from server.transports.wire import SEND_BUFFER
 from tests.conftest import Cast
 from tests.support.attempts import Talk, begin
-from tests.support.clients import Http, http_client
+from tests.support.clients import http_client
 from tests.support.running import Server
+from tests.support.slow import Slow
 from tests.support.tail import Tail
 
 ENTRY_BYTES = 4000
 MOST_WAITING = 256 * 1024
-
-
-class Slow:
-    """A session whose stream is read by hand, over a socket that takes little."""
-
-    def __init__(self, server: Server, client: Http) -> None:
-        self._server = server
-        self._client = client
-        self.session: HttpSession
-        self._reader: asyncio.StreamReader
-
-    async def open(self, talk: Talk) -> asyncio.StreamWriter:
-        """Join a chat's room, then ask for the stream and read nothing."""
-        answer = await self._client.send("connect")
-        self._client.headers = {**self._client.headers, "X-Session-Id": answer["session_id"]}
-        await self._client.send("attempt/join", chat_id=talk.chat_id, after=0)
-        self.session = self._server.app[SESSIONS][answer["session_id"]]
-        parts = urlsplit(self._server.url)
-        raw = stdsocket.socket()
-        raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_RCVBUF, 4096)
-        raw.connect((parts.hostname, parts.port))
-        self._reader, writer = await asyncio.open_connection(sock=raw, limit=1024)
-        writer.write(f"GET {answer['stream']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        return writer
-
-    def attached(self) -> bool:
-        """Tell whether the stream is open."""
-        return self.session.attached
-
-    async def read(self, size: int, *, within: float) -> bytes:
-        """Take so many bytes in so many seconds."""
-        due = asyncio.Event()
-        asyncio.get_running_loop().call_later(within, due.set)
-        data = await self._reader.readexactly(size)
-        await due.wait()
-        return data
 
 
 async def publish(server: Server, talk: Talk) -> None:

@@ -36,6 +36,7 @@ from server.engine.conversation import Conversation
 from server.engine.conversation.conversation import room_of
 from server.engine.ids import derive
 from server.engine.pending import pending
+from server.engine.watching.ops import attempt_event
 from server.errors import Conflict, Forbidden, NotFound
 from server.rooms.outbox import Outboxes
 from server.store import Store
@@ -102,7 +103,10 @@ class Attempts:
             entries=await self._maker.entries(attempt_id, source, org=caller.org),
         )
         first = AttemptStarted(attempt_id=attempt_id, chat_entry_id=attempt.entries[0].chat_entry_id)
-        begun = [pending(own_room(attempt), first, f"{attempt_id}:started")]
+        begun = [
+            pending(own_room(attempt), first, f"{attempt_id}:started"),
+            attempt_event(attempt, "started"),
+        ]
         return _started(await self._proceeding.begin(attempt, begun, enter=enter))
 
     async def next(

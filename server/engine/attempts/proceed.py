@@ -17,6 +17,7 @@ from server.engine.attempts.plan import Step, ended, finish, plan, with_entry
 from server.engine.conversation import Conversation
 from server.engine.conversation.conversation import room_of
 from server.engine.pending import pending
+from server.engine.watching.ops import attempt_event
 from server.errors import Conflict, GreenroomError, Unavailable
 from server.rooms.outbox import Outboxes
 from server.store import Store
@@ -98,7 +99,10 @@ class Proceeding:
     async def _halt(self, attempt: Attempt, chat_id: Id, error: GreenroomError) -> bool:
         """Store an attempt without its next step, and why there is none."""
         event = AttemptError(type="proceed", message=error.message, code=error.code)
-        halted = [pending(own_room(attempt), event, f"{attempt.id}:{chat_id}:proceed")]
+        halted = [
+            pending(own_room(attempt), event, f"{attempt.id}:{chat_id}:proceed"),
+            attempt_event(attempt, "error", code=error.code, step=chat_id),
+        ]
         stored = await self._store.attempts.replace(attempt, halted)
         if stored is None:
             return False
@@ -142,6 +146,7 @@ class Proceeding:
         if step.attempt.status == "ended" and step.attempt.ended_at is None:
             step = Step("end", step.attempt.model_copy(update={"ended_at": utc_now()}))
             outbox.append(pending(room, _ended(step.attempt), f"{attempt.id}:ended"))
+            outbox.append(attempt_event(step.attempt, "ended"))
         return step, chat, outbox
 
     async def _make(self, step: Step, enter: Enter) -> Chat:

@@ -27,6 +27,7 @@ from server.engine.grading import Grader, GradingTask
 from server.engine.hints import suggest_hints
 from server.engine.pending import pending
 from server.engine.tasks import Tasks
+from server.engine.watching.ops import chat_error
 from server.errors import GreenroomError, Internal, Unavailable
 from server.llm import Models
 from server.rooms.hub import Hub
@@ -154,6 +155,7 @@ class Works:
         )
         told = work.kind != "hint"  # nobody waits for hints
         outbox = [pending(room_of(chat_id), event, f"{work.id}:given-up")] if told else []
+        outbox.append(chat_error(await self._conversation.load(chat_id), "internal", step=work.id))
         update: dict[str, Any] = {"$pull": {"work": {"id": work.id}}}
         if work.kind == "end":
             update["$set"] = {"ended": True}
@@ -248,7 +250,11 @@ class Works:
         event = AttemptError(
             chat_id=chat.id, type="grade", message=error.message, code=error.code, grade_id=grade_id
         )
-        failed = [pending(room_of(chat.id), event, f"{grade_id}:{work.fence}:failed")]
+        step = f"{grade_id}:{work.fence}"
+        failed = [
+            pending(room_of(chat.id), event, f"{step}:failed"),
+            chat_error(chat, error.code, step=step),
+        ]
         await self._change(chat.id, work, update={"$set": {"status": "closed"}}, outbox=failed)
 
     def _task(self, chat: Chat, work: Work, grade_id: Id) -> GradingTask:

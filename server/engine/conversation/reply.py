@@ -19,6 +19,7 @@ from server.engine.conversation.parties import Party
 from server.engine.conversation.utterance import Utterance
 from server.engine.ids import derive
 from server.engine.pending import pending
+from server.engine.watching.ops import chat_error
 from server.errors import GreenroomError, Unavailable, Upstream
 from server.rooms.hub import Hub
 from server.rooms.process import Process
@@ -161,6 +162,7 @@ class Reply:
             events.append(
                 pending(room, _error(self.chat_id, self._running.message_id, error), f"{key}:error")
             )
+            events.append(chat_error(self._chat, error.code, step=key))
         return events
 
     async def _until_known(self, **change: object) -> list[Pending] | None:
