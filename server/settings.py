@@ -138,6 +138,11 @@ def read_settings(**given: Any) -> tuple[Settings, list[str]]:
     return Settings(**{**given, **defaults}), problems
 
 
+def as_variables(settings: Settings) -> dict[str, str]:
+    """Return the environment variables that give another process the same settings."""
+    return {variable(field): _written(getattr(settings, field)) for field in Settings.model_fields}
+
+
 def unknown_variables() -> list[str]:
     """Return a sentence for each GREENROOM_ variable of the environment that means nothing."""
     known = {name for field in Settings.model_fields for name in (variable(field), PREFIX + field.upper())}
@@ -152,6 +157,15 @@ def unknown_variables() -> list[str]:
 def _field(alias: int | str) -> str:
     """Return the setting that pydantic names by its variable."""
     return next(f for f in Settings.model_fields if alias in (f, variable(f), PREFIX + f.upper()))
+
+
+def _written(value: object) -> str:
+    """Return a setting as it is written in the environment, where an empty one is none."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 def _explain(detail: Any) -> str:

@@ -1,4 +1,4 @@
-"""One server per data directory: several on one database would not hear of each other's entries."""
+"""One owner per data directory: servers that do not know of each other would not hear of entries."""
 
 import sys
 from collections.abc import Iterator
@@ -6,6 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from server.cli.failure import Failure
+from server.settings import Settings
+
+
+@contextmanager
+def alone_on(settings: Settings) -> Iterator[None]:
+    """Be the only server, or the only one that starts servers, of an embedded database. Raises Failure."""
+    if settings.mongodb_url:
+        yield
+        return
+    with alone(settings.data_dir):
+        yield
 
 
 @contextmanager

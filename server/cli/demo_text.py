@@ -13,11 +13,22 @@ from server.embedded.model import MODEL
 from server.settings import Settings, default_data_dir
 
 
-def describe(url: str, *, asked: Settings, practice: tuple[Id, str] | None, news: Sequence[str]) -> list[str]:
-    """Return the lines; `asked` are the settings without the embedded parts."""
+def describe(
+    url: str,
+    *,
+    asked: Settings,
+    practice: tuple[Id, str] | None,
+    news: Sequence[str],
+    processes: Sequence[str] = (),
+) -> list[str]:
+    """Return the lines; `asked` are the settings without the embedded parts.
+
+    `processes` are the names of those that were started, if they are several.
+    """
     lines = [
         "",
         f"Greenroom runs at {url} (Ctrl-C stops it)",
+        *_scaled(asked, processes),
         f"  data      {asked.data_dir}",
         f"  database  {_database(asked)}",
         f"  model     {_model(asked)}",
@@ -60,6 +71,14 @@ def _command(name: str, asked: Settings, **options: str) -> str:
     if asked.data_dir != default_data_dir():
         words += ["--data-dir", str(asked.data_dir)]
     return shlex.join(words)
+
+
+def _scaled(asked: Settings, processes: Sequence[str]) -> list[str]:
+    if not processes:
+        return []
+    given = asked.redis_url.get_secret_value() if asked.redis_url else None
+    valkey = hosts_of(given) if given else "Valkey, embedded; REDIS_URL names another"
+    return [f"  processes {', '.join(processes)}", f"  bell      {valkey}"]
 
 
 def _database(asked: Settings) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 
 from server.cli.failure import Failure
 
@@ -32,6 +33,11 @@ def listen(host: str, port: int, *, shared: bool = False) -> list[socket.socket]
     if not sockets:
         raise Failure(f"this machine has none of the addresses of {host}; see --host")
     return sockets
+
+
+def can_share_ports() -> bool:
+    """Tell whether this system lets processes share a port and hand connections to each other."""
+    return hasattr(socket, "SO_REUSEPORT") and sys.platform != "win32"
 
 
 def bound_port(sockets: list[socket.socket]) -> int:

@@ -12,6 +12,7 @@ from server.cli.failure import Failure
 from server.cli.options import attended
 from server.embedded.model import MODEL, embedded_model
 from server.embedded.mongod import embedded_mongod
+from server.embedded.valkey import embedded_valkey
 from server.errors import Unavailable
 from server.settings import Settings
 from server.store import Store, connect
@@ -35,6 +36,16 @@ async def database(settings: Settings) -> AsyncIterator[Settings]:
         async with embedded_mongod(settings.data_dir) as url:
             shown.close()
             yield settings.model_copy(update={"mongodb_url": SecretStr(url)})
+
+
+@asynccontextmanager
+async def valkey(settings: Settings) -> AsyncIterator[Settings]:
+    """Yield settings with the address of a Valkey: REDIS_URL, else the data directory's own."""
+    if settings.redis_url:
+        yield settings
+        return
+    async with embedded_valkey(settings.data_dir) as url:
+        yield settings.model_copy(update={"redis_url": SecretStr(url)})
 
 
 @asynccontextmanager
@@ -63,6 +74,11 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
             yield store
         finally:
             store.close()
+
+
+def guests(settings: Settings) -> bool:
+    """Tell whether clients without a token are let in, from settings without the embedded parts."""
+    return settings.mongodb_url is None if settings.guests is None else settings.guests
 
 
 def has_endpoint(settings: Settings) -> bool:

@@ -5,13 +5,20 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
 GUARD = Path(__file__).with_name("guard.py")
 
 
-async def start_child(command: list[str], *, stdout: int | IO[bytes], stderr: int | IO[bytes]) -> Process:
+async def start_child(
+    command: list[str],
+    *,
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes] | None,
+    environment: Mapping[str, str] | None = None,
+) -> Process:
     """Start a command, given by its full path, in a session of its own.
 
     A Ctrl-C in the terminal does not reach it, so that its owner can finish first; the owner's death does, on
@@ -24,6 +31,7 @@ async def start_child(command: list[str], *, stdout: int | IO[bytes], stderr: in
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
+        env=environment,
     )
 
 
