@@ -4,17 +4,27 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.content import CONTENT_MODELS, AnyContent, ContentKind, Home, Practice, Scenario, StoredContent
+from schemas.content import (
+    CONTENT_MODELS,
+    AnyContent,
+    Benchmark,
+    ContentKind,
+    Home,
+    Practice,
+    Scenario,
+    StoredContent,
+)
 from schemas.envelope import Id, Problem
 from server.engine.access import Identity
 from server.engine.authoring_parts import repeated_ids, with_ids, with_new_ids
-from server.engine.content_views import content_row
+from server.engine.content_views import benchmark_row, content_row
 from server.errors import BadRequest, Conflict, Forbidden, NotFound
 from server.store import Store
 from server.store.pages import Page
 
 COPY = " (copy)"
 MAX_NAME = 200
+HIDDEN: frozenset[ContentKind] = frozenset({"agent", "benchmark"})  # learners never see them
 OURS = frozenset({"kind", "version", "created_at", "updated_at"})  # told by us; given back they are ignored
 Row = dict[str, Any]
 Reference = tuple[ContentKind, Id, list[str | int]]
@@ -32,9 +42,13 @@ class Authoring:
 
     async def page(self, caller: Identity, kind: ContentKind, *, limit: int, cursor: str | None) -> Page[Row]:
         """Return a page of content, newest first; raises BadRequest for a cursor that is not ours."""
+        if not _may_see(caller, kind):
+            return Page([], None)
         assigned = caller.id if kind == "home" and not caller.sees_all else None
         page = await self._content.page(kind, org=caller.org, limit=limit, cursor=cursor, assigned=assigned)
         stored = [StoredContent.model_validate({**row, "id": row["_id"]}) for row in page.items]
+        if kind == "benchmark":
+            return Page([benchmark_row(s) for s in stored], page.next_cursor)
         return Page([content_row(s, caller) for s in stored], page.next_cursor)
 
     async def get(self, caller: Identity, kind: ContentKind, key: Id) -> Row:
@@ -84,7 +98,7 @@ class Authoring:
             raise _missing(kind)
 
     async def _visible(self, caller: Identity, kind: ContentKind, key: Id) -> StoredContent:
-        stored = await self._content.get(kind, key, org=caller.org)
+        stored = await self._content.get(kind, key, org=caller.org) if _may_see(caller, kind) else None
         if stored is None or not (kind != "home" or caller.sees_all or _assigned(stored, caller)):
             raise _missing(kind)
         return stored
@@ -163,12 +177,26 @@ def _references(content: AnyContent) -> list[Reference]:
                 ("persona", pair.persona_id, ["profile_personas", i, "persona_id"])
                 for i, pair in enumerate(content.profile_personas)
             ]
+    elif isinstance(content, Benchmark):
+        found += _of_benchmark(content)
+    return found
+
+
+def _of_benchmark(benchmark: Benchmark) -> list[Reference]:
+    found: list[Reference] = [("agent", key, ["agent_ids", i]) for i, key in enumerate(benchmark.agent_ids)]
+    rubrics: list[tuple[Id | None, list[str | int]]] = [(benchmark.rubric_id, ["rubric_id"])]
+    rubrics += [(run.rubric_id, ["runs", i, "rubric_id"]) for i, run in enumerate(benchmark.runs)]
+    found += [("rubric", key, place) for key, place in rubrics if key is not None]
     return found
 
 
 def _assigned(stored: StoredContent, caller: Identity) -> bool:
     profiles = stored.body["profiles"]
     return profiles == "everyone" or (isinstance(profiles, list) and caller.id in profiles)
+
+
+def _may_see(caller: Identity, kind: ContentKind) -> bool:
+    return caller.sees_all or kind not in HIDDEN
 
 
 def _check_author(caller: Identity) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from schemas.content import CONTENT_MODELS, AnyContent, Persona, Practice, Scenario, StoredContent
+from schemas.content import CONTENT_MODELS, AnyContent, Benchmark, Persona, Practice, Scenario, StoredContent
 from schemas.envelope import iso
 from server.engine.access import Identity
 from server.engine.attempts.views import scenario_view
@@ -14,9 +14,22 @@ View = dict[str, Any]
 def content_row(stored: StoredContent, caller: Identity) -> View:
     """Return content as a caller may see it: whole for authors, without secrets for everybody else."""
     content = CONTENT_MODELS[stored.kind].model_validate(stored.body)
-    shown = content.model_dump() if caller.is_author else _shown(content)
+    return {**(content.model_dump() if caller.is_author else _shown(content)), **_ours(stored)}
+
+
+def benchmark_row(stored: StoredContent) -> View:
+    """Return a benchmark as lists have it: with the number of its runs instead of all their messages."""
+    body = stored.body
+    shown = {
+        name: body.get(name, field.get_default(call_default_factory=True))
+        for name, field in Benchmark.model_fields.items()
+        if name != "runs"
+    }
+    return {**shown, "run_count": body["run_count"], **_ours(stored)}
+
+
+def _ours(stored: StoredContent) -> View:
     return {
-        **shown,
         "kind": stored.kind,
         "version": stored.version,
         "created_at": iso(stored.created_at),

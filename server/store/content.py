@@ -18,6 +18,8 @@ _REFERRING: dict[ContentKind, tuple[str, ...]] = {
     "scenario": ("scenarios.scenario_id",),
     "agent": ("agent_ids",),
 }
+# Fields of bodies that are too long for lists, which tell their number in a field beside the others.
+_COUNTED: dict[ContentKind, tuple[str, str]] = {"benchmark": ("runs", "run_count")}
 
 
 class ContentStore:
@@ -91,20 +93,41 @@ class ContentStore:
         query: dict[str, Any] = {"kind": kind, "org": org}
         if assigned is not None:
             query["body.profiles"] = {"$in": ["everyone", assigned]}
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {**query, **page_filter(cursor)}},
+            {"$sort": {"created_at": -1, "_id": -1}},
+            {"$limit": limit + 1},
+            *_counted(kind),
+        ]
         with guard():
-            found = self._content.find({**query, **page_filter(cursor)})
-            rows = await found.sort([("created_at", -1), ("_id", -1)]).limit(limit + 1).to_list(limit + 1)
+            rows = await self._content.aggregate(pipeline).to_list(limit + 1)
         return to_page(rows, limit)
 
+    async def named(self, kind: ContentKind, name: str, *, org: str) -> list[str]:
+        """Return the ids of up to five documents with a name, oldest first."""
+        query = {"kind": kind, "org": org, "name": name}
+        with guard():
+            found = self._content.find(query, projection={"_id": 1})
+            rows = await found.sort([("created_at", 1), ("_id", 1)]).to_list(5)
+        return [row["_id"] for row in rows]
+
     async def naming(self, kind: ContentKind, key: str, *, org: str) -> list[StoredContent]:
-        """Return up to five documents that refer to one, by whatever field refers to its kind."""
+        """Return up to five documents, without bodies, that refer to one by any field of its kind."""
         fields = _REFERRING.get(kind, ())
         if not fields:
             return []
         query = {"org": org, "$or": [{f"body.{field}": key} for field in fields]}
         with guard():
-            rows = await self._content.find(query).sort([("created_at", 1), ("_id", 1)]).to_list(5)
-        return [_read(row) for row in rows]
+            found = self._content.find(query, projection={"body": 0})
+            rows = await found.sort([("created_at", 1), ("_id", 1)]).to_list(5)
+        return [_read({**row, "body": {}}) for row in rows]
+
+
+def _counted(kind: ContentKind) -> list[dict[str, Any]]:
+    if kind not in _COUNTED:
+        return []
+    field, count = _COUNTED[kind]
+    return [{"$set": {f"body.{count}": {"$size": f"$body.{field}"}}}, {"$unset": f"body.{field}"}]
 
 
 def _upsert(kind: ContentKind, content: AnyContent, org: str) -> UpdateOne:

@@ -1,0 +1,1 @@
+"""Recorded conversations of elsewhere: read from files, made from graded chats, added to benchmarks."""
