@@ -24,12 +24,13 @@ from server.engine.watching import Replays
 from server.errors import Unavailable
 from server.idempotency import Once
 from server.llm import Models
-from server.rooms.bell import LocalBell
+from server.rooms.bell import Bell, LocalBell
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
 from server.rooms.process import Process
 from server.rooms.retention import Retention
 from server.rooms.snapshot import Snapshots
+from server.rooms.valkey_bell import ValkeyBell
 from server.settings import Settings
 from server.store import Store, connect
 from server.transports import http_errors, http_events, http_health, http_rest, keys
@@ -103,12 +104,23 @@ def make_models(settings: Settings) -> Models:
     )
 
 
+def make_bell(settings: Settings, process: Process) -> Bell:
+    """Return how processes tell each other of entries: over Valkey if there is one."""
+    if settings.redis_url is None:
+        return LocalBell(process.name)
+    return ValkeyBell(
+        settings.redis_url.get_secret_value(),
+        prefix=f"{settings.mongodb_database}:",
+        process=process.name,
+        key=lambda: process.secret,
+    )
+
+
 def _assemble(app: web.Application, settings: Settings, *, store: Store, process: Process) -> None:
     models = app[keys.MODELS] = make_models(settings)
     snapshots = Snapshots(store.entries, {"attempt": chat_base(store)}, epoch=lambda: process.epoch)
-    hub = app[keys.HUB] = Hub(
-        store.entries, process=process, bell=LocalBell(process.name), snapshots=snapshots
-    )
+    bell = app[keys.BELL] = make_bell(settings, process)
+    hub = app[keys.HUB] = Hub(store.entries, process=process, bell=bell, snapshots=snapshots)
     app[keys.RETENTION] = Retention(store.entries, hub=hub, snapshots=snapshots, days=settings.retention_days)
     outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, (store.chats, store.attempts))
     tasks = app[keys.TASKS] = Tasks()
@@ -156,7 +168,7 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     store, process, hub = app[keys.STORE], app[keys.PROCESS], app[keys.HUB]
     await store.prepare()
     await process.beat()
-    parts = (process, hub.log, hub, app[keys.OUTBOXES], app[keys.KEEPER], app[keys.RETENTION])
+    parts = (process, app[keys.BELL], hub.log, hub, app[keys.OUTBOXES], app[keys.KEEPER], app[keys.RETENTION])
     running = [_own(part.run, app[keys.BROKEN]) for part in parts]
     log.info("started", process=process.name, epoch=process.epoch)
     yield

@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     )
     mongodb_database: str = Field("greenroom", description="Name of the MongoDB database.")
     redis_url: SecretStr | None = Field(
-        None, validation_alias=_common("REDIS_URL"), description="Redis or Valkey; not used yet."
+        None,
+        validation_alias=_common("REDIS_URL"),
+        description="Redis or Valkey, where several processes share one database; it may go away.",
     )
     openai_api_key: SecretStr | None = Field(
         None, validation_alias=_common("OPENAI_API_KEY"), description="Key of the model endpoint."
@@ -108,6 +110,15 @@ class Settings(BaseSettings):
                     f"{origin} is not an origin such as https://app.example.org; wildcards are refused"
                 )
         return origins
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(
+            ("redis://", "rediss://", "unix://")
+        ):
+            raise ValueError("this should be an address that begins with redis://, rediss:// or unix://")
+        return value
 
     @field_validator("openai_base_url", "jwks_url")
     @classmethod

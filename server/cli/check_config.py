@@ -14,6 +14,7 @@ from server.cli.parts import database, has_endpoint, model
 from server.cli.run import run
 from server.cli.secret import signing_secret
 from server.errors import GreenroomError
+from server.rooms.valkey_link import reason_away
 from server.settings import Settings, read_settings, unknown_variables, variable
 
 ADDRESSES = ("mongodb_url", "redis_url", "openai_base_url", "jwks_url")
@@ -54,6 +55,8 @@ def _shown(field: str, value: Any) -> str:
 async def _check(settings: Settings, problems: list[str]) -> int:
     wrong = [*problems, *_local(settings)]
     hints = [*unknown_variables(), *_hints(settings)]
+    if sentence := await _bell(settings):
+        hints.append(sentence)
     for part in (_database, _model):
         if sentence := await part(settings):
             wrong.append(sentence)
@@ -82,8 +85,6 @@ def _hints(settings: Settings) -> Iterator[str]:
             opened.close()
     except Failure as failure:
         yield str(failure)
-    if settings.redis_url:
-        yield "REDIS_URL is not used: this version runs as one process"
     if settings.openai_base_url and not settings.openai_model:
         yield "OPENAI_MODEL is not set; gpt-4o-mini is asked for"
     if not has_endpoint(settings):
@@ -96,6 +97,13 @@ async def _database(settings: Settings) -> str:
             return ""
     except (Failure, GreenroomError) as error:
         return str(error)
+
+
+async def _bell(settings: Settings) -> str:
+    if settings.redis_url is None or not (reason := await reason_away(settings.redis_url.get_secret_value())):
+        return ""
+    where = without_credentials(settings.redis_url.get_secret_value())
+    return f"REDIS_URL: {where} is of no use: {reason}; without it processes hear of each other later"
 
 
 async def _model(settings: Settings) -> str:

@@ -109,6 +109,10 @@ class Log:
         if n > self._tops.get(room, -1):
             self._set_top(room, n)
 
+    def known(self, room: str) -> int:
+        """Return the highest number of a room that is known to exist, 0 when none is."""
+        return self._tops.get(room, 0)
+
     def forget(self) -> None:
         """Forget every number, because they belong to another epoch."""
         self._tops.clear()

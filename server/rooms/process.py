@@ -20,6 +20,7 @@ class Process:
     def __init__(self, name: str, store: ProcessStore) -> None:
         self.name = name
         self.epoch = ""
+        self.secret = b""  # of this epoch: signs what processes tell each other
         self.lease = 1  # counts up when one was lost: what was owned before belongs to others since
         self._store = store
         self._beaten_at = float("-inf")
@@ -55,14 +56,15 @@ class Process:
     async def beat(self) -> None:
         """Prolong the lease; raises Unavailable."""
         began = time.monotonic()
-        epoch = await self._store.beat(self.name)
+        meta = await self._store.beat(self.name)
         if not self.alive and self._beaten_at > float("-inf"):
             self.lease += 1
         self._beaten_at = began
-        changed = self.epoch not in ("", epoch)
-        self.epoch = epoch
+        changed = self.epoch not in ("", meta.epoch)
+        self.epoch = meta.epoch
+        self.secret = f"{meta.epoch}.{meta.secret}".encode()
         if changed:
-            log.warning("log epoch changed", epoch=epoch)
+            log.warning("log epoch changed", epoch=meta.epoch)
             for call in self._on_epoch:
                 call()
 

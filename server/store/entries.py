@@ -1,6 +1,6 @@
 """The log's entries: write-once documents named by room and number."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -88,6 +88,13 @@ class EntryStore:
         """Return up to `limit` entries after a number, in order."""
         with guard():
             found = self._seen.find({"_id": _after(room, after, upto)}).sort("_id", 1).limit(limit)
+            return [_row(d) for d in await found.to_list(limit)]
+
+    async def newer(self, heads: Mapping[str, int], *, limit: int = 300) -> list[Row]:
+        """Return up to `limit` entries after each room's number, in order; at most 100 rooms at a time."""
+        ranges = [{"_id": _after(room, head)} for room, head in heads.items()]
+        with guard():
+            found = self._seen.find({"$or": ranges}).sort("_id", 1).limit(limit)
             return [_row(d) for d in await found.to_list(limit)]
 
     async def floor(self, room: str) -> int:

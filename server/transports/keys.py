@@ -12,6 +12,7 @@ from server.engine.attempts.keeper import Keeper
 from server.engine.conversation import Conversation
 from server.engine.tasks import Tasks
 from server.llm import Models
+from server.rooms.bell import Bell
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
 from server.rooms.process import Process
@@ -36,6 +37,7 @@ SETTINGS = web.AppKey("settings", Settings)
 STORE = web.AppKey("store", Store)
 PROCESS = web.AppKey("process", Process)
 HUB = web.AppKey("hub", Hub)
+BELL = web.AppKey[Bell]("bell", Bell)
 MODELS = web.AppKey("models", Models)
 ACCESS = web.AppKey("access", Access)
 CONVERSATION = web.AppKey("conversation", Conversation)

@@ -38,7 +38,7 @@ async def test_it_prints_what_holds_and_no_secret(env: dict[str, str]) -> None:
     assert values["REDIS_URL"] == "redis://***@127.0.0.1/0"
     assert values["GREENROOM_HOST"] == "127.0.0.1  (default)"
     assert "hidden" not in finished.out
-    assert "note: REDIS_URL is not used" in finished.out
+    assert "note: REDIS_URL: redis://***@127.0.0.1/0 is of no use" in finished.out
 
 
 async def test_it_tells_everything_that_is_wrong_at_once(env: dict[str, str]) -> None:

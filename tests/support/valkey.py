@@ -51,6 +51,17 @@ class ValkeyServer:
         if process is not None:
             await stop_child(process)
 
+    async def send(self, *parts: str | bytes) -> bytes:
+        """Send one command over a connection of its own and return the first line of the answer."""
+        packed = [part.encode() if isinstance(part, str) else part for part in parts]
+        command = b"*%d\r\n" % len(packed) + b"".join(b"$%d\r\n%b\r\n" % (len(p), p) for p in packed)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            writer.write(command)
+            return await reader.readline()
+        finally:
+            writer.close()
+
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
         self._process.send_signal(number)

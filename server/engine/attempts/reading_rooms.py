@@ -10,8 +10,9 @@ from server.engine.access import Access, Identity
 from server.engine.attempts.reading import Wanted, visible
 from server.engine.conversation.conversation import room_of
 from server.errors import Gone
+from server.rooms.catching import entry
 from server.rooms.entry import Entry
-from server.rooms.hub import Hub, Place, entry
+from server.rooms.hub import Hub, Place
 from server.store import Store
 from server.store.pages import Page, encode_cursor
 
