@@ -8,6 +8,7 @@ from server.cli.chat import chat
 from server.cli.check_config import check_config
 from server.cli.demo import demo
 from server.cli.failure import Failure
+from server.cli.import_runs import import_runs
 from server.cli.load import load
 from server.cli.scaled import scaled
 from server.cli.serve import serve
@@ -31,6 +32,7 @@ app.command()(worker)
 app.command()(scaled)
 app.command()(chat)
 app.command()(load)
+app.command("import-runs")(import_runs)
 app.command()(token)
 app.add_typer(keys, name="key")
 keys.command("create")(create_key)
