@@ -14,6 +14,7 @@ from server.store.entries import EntryStore
 from server.store.guard import guard
 from server.store.keys import KeyStore
 from server.store.processes import ProcessStore
+from server.store.replays import RUN_INDEXES, ReplayStore
 from server.store.requests import RequestStore
 from server.store.sessions import SessionStore
 
@@ -40,6 +41,7 @@ class Store:
         self.sessions = SessionStore(self.database)
         self.requests = RequestStore(self.database)
         self.keys = KeyStore(self.database)
+        self.replays = ReplayStore(self.database)
 
     async def prepare(self) -> None:
         """Create the indexes and the log's epoch; safe to repeat and to run in several processes at once."""
@@ -93,6 +95,7 @@ class Store:
             await self.database.requests.create_indexes(
                 [IndexModel([("at", ASCENDING)], expireAfterSeconds=24 * 3600)]
             )
+            await self.database.runs.create_indexes(RUN_INDEXES)
             await self.database.sessions.create_indexes([IndexModel([("process", ASCENDING)])])
         await self.processes.make_epoch()
         await self.processes.forget_dead()

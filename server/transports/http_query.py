@@ -1,6 +1,7 @@
 """Reads ids and query parameters of requests; whatever is wrong is BadRequest, a bad id is NotFound."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 from uuid import UUID
 
 from aiohttp import web
@@ -9,6 +10,7 @@ from schemas.envelope import Id
 from server.engine.attempts.reading import Wanted
 from server.errors import BadRequest, NotFound
 
+T = TypeVar("T")
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
 MAX_DIGITS = 16  # of numbers that JavaScript can hold
@@ -20,9 +22,9 @@ def wanted_of(request: web.Request) -> Wanted:
     return Wanted(
         limit=limit_of(request),
         cursor=request.query.get("cursor") or None,
-        profile_id=_id_of_query(request, "profile_id"),
-        attempt_id=_id_of_query(request, "attempt_id"),
-        chat_id=_id_of_query(request, "chat_id"),
+        profile_id=id_of_query(request, "profile_id"),
+        attempt_id=id_of_query(request, "attempt_id"),
+        chat_id=id_of_query(request, "chat_id"),
     )
 
 
@@ -54,6 +56,16 @@ def flag_of(request: web.Request, name: str) -> bool:
     return flag
 
 
+def choice_of(request: web.Request, name: str, choices: Mapping[str, T]) -> T | None:
+    """Return what a parameter chooses, None when it is not given."""
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if text not in choices:
+        raise BadRequest(f"{name}: one of {', '.join(choices)} is needed.")
+    return choices[text]
+
+
 def id_of(request: web.Request, name: str = "id") -> Id:
     """Return the id in an address; what is no id names nothing."""
     found = _uuid(request.match_info[name])
@@ -62,7 +74,8 @@ def id_of(request: web.Request, name: str = "id") -> Id:
     return found
 
 
-def _id_of_query(request: web.Request, name: str) -> Id | None:
+def id_of_query(request: web.Request, name: str) -> Id | None:
+    """Return the id that a parameter names, None when it is not given; what is no id names nothing."""
     text = request.query.get(name)
     if text is None:
         return None

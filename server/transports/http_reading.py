@@ -8,6 +8,8 @@ from aiohttp import web
 
 from server.engine.attempts.reading import PartKind, Reading
 from server.engine.attempts.reading_rooms import ReadingRooms
+from server.engine.replay.reading import ReplayReading
+from server.errors import NotFound
 from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.store.pages import Page
@@ -21,7 +23,8 @@ PARTS: dict[str, PartKind] = {"messages": "message", "grades": "grade"}
 def attach(app: web.Application) -> None:
     """Add the addresses of what is read back."""
     store, hub = app[keys.STORE], app[keys.HUB]
-    reading = HttpReading(Reading(store, hub), ReadingRooms(store, hub, app[keys.ACCESS]))
+    rooms = ReadingRooms(store, hub, app[keys.ACCESS])
+    reading = HttpReading(Reading(store, hub), rooms, tests=ReplayReading(store, hub))
     parts = f"/api/v1/{{part:{'|'.join(PARTS)}}}"
     app.router.add_get("/api/v1/attempts", reading.attempts)
     app.router.add_get("/api/v1/attempts/{id}", reading.attempt)
@@ -37,9 +40,10 @@ def attach(app: web.Application) -> None:
 class HttpReading:
     """Handlers of everything that people did."""
 
-    def __init__(self, reading: Reading, rooms: ReadingRooms) -> None:
+    def __init__(self, reading: Reading, rooms: ReadingRooms, *, tests: ReplayReading) -> None:
         self._reading = reading
         self._rooms = rooms
+        self._tests = tests
 
     async def attempts(self, request: web.Request) -> web.Response:
         """Answer a page of attempts."""
@@ -63,9 +67,15 @@ class HttpReading:
         return _page(await self._reading.parts(await identify(request), kind, wanted_of(request)))
 
     async def part(self, request: web.Request) -> web.Response:
-        """Answer a message or a grade."""
+        """Answer a message, or the grade of a chat or of a run."""
         kind = PARTS[request.match_info["part"]]
-        return json_response(await self._reading.part(await identify(request), kind, id_of(request)))
+        caller, key = await identify(request), id_of(request)
+        try:
+            return json_response(await self._reading.part(caller, kind, key))
+        except NotFound:
+            if kind != "grade":
+                raise
+        return json_response(await self._tests.grade(caller, key))
 
     async def rooms(self, request: web.Request) -> web.Response:
         """Answer a page of the rooms that one may follow."""

@@ -2,10 +2,17 @@
 
 from aiohttp import web
 
-from server.transports import http_content, http_export, http_reading
+from server.transports import (
+    http_content,
+    http_export,
+    http_reading,
+    http_recordings,
+    http_report,
+    http_tests,
+)
 
 
 def attach(app: web.Application) -> None:
     """Add the addresses under /api/v1."""
-    for attach_part in (http_content.attach, http_reading.attach, http_export.attach):
-        attach_part(app)
+    for part in (http_content, http_recordings, http_reading, http_export, http_tests, http_report):
+        part.attach(app)

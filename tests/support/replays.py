@@ -7,8 +7,10 @@ from schemas.content import Agent, RecordedMessage, RecordedRun, ToolCall
 from schemas.envelope import Usage
 from schemas.grade import Grade, GroupGrade
 from schemas.stored import Owner
-from schemas.test import Invocation, Recording, ReplayedMessage, Run, RunResult
+from schemas.test import Invocation, Recording, ReplayedMessage, Run, RunResult, Test, TestedBenchmark
 from server.engine.ids import derive
+from server.store import Store
+from server.store.aggregates import to_document
 from tests.engine.grading_cases import NOW, make_rubric, uid
 
 AUTHOR = Owner(kind="profile", id=uid("author"))
@@ -140,3 +142,31 @@ def make_invocation(name: str = "invocation", **changes: Any) -> Invocation:
         "created_at": NOW,
     }
     return Invocation(**{**values, **changes})
+
+
+def make_test(**changes: Any) -> Test:
+    """Return a test of one invocation."""
+    benchmark = TestedBenchmark(
+        id=uid("benchmark"),
+        name="Office hours",
+        agent_ids=[uid("agent")],
+        rubric_id=uid("rubric"),
+        mode="auto_regressive",
+        concurrency=4,
+    )
+    values: dict[str, Any] = {
+        "id": TEST,
+        "owner": AUTHOR,
+        "org": "default",
+        "benchmark": benchmark,
+        "invocation_ids": [INVOCATION],
+        "created_at": NOW,
+    }
+    return Test(**{**values, **changes})
+
+
+async def put(store: Store, *aggregates: Test | Invocation | Run | Recording) -> None:
+    """Store a test's parts as its engine does."""
+    names = {Test: "tests", Invocation: "invocations", Run: "runs", Recording: "recordings"}
+    for aggregate in aggregates:
+        await store.database[names[type(aggregate)]].insert_one(to_document(aggregate))

@@ -82,6 +82,7 @@ class Figures:
     percentage: Level | None
     first_token_ms: Spread | None
     duration_ms: Spread | None
+    total_ms: float  # of all runs, also of those that failed
     usage: Spent
     grading: Spent
     tool_calls: ToolCalls
@@ -217,6 +218,7 @@ class Tally:
         self._percentages: list[float] = []
         self._first: list[float] = []
         self._durations: list[float] = []
+        self._times: list[float] = []
         self._usage = _Spending()
         self._grading = _Spending()
         self._calls: Counter[Literal["made", "matched", "recorded"]] = Counter()
@@ -238,6 +240,7 @@ class Tally:
         if run.result is None:
             return
         self._usage.add(run.result.usage)  # what failed was paid for too
+        self._times.append(run.result.duration_ms)
         if run.state != "done":
             return
         self._durations.append(run.result.duration_ms)
@@ -274,6 +277,7 @@ class Tally:
             percentage=_level(self._percentages),
             first_token_ms=spread(self._first),
             duration_ms=spread(self._durations),
+            total_ms=round(fsum(self._times), 3),
             usage=self._usage.spent(),
             grading=self._grading.spent(),
             tool_calls=self._tool_calls(),

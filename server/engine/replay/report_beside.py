@@ -1,0 +1,55 @@
+"""A replay beside what was recorded, on the page of a report, with the differences marked."""
+
+from schemas.content import RecordedMessage, ToolCall
+from schemas.test import Recording, ReplayedMessage, Run
+from server.engine.attempts.markup import Html, join, tag
+from server.engine.replay.beside import Pair, Piece, differences, pairs
+from server.engine.replay.report_words import plain
+
+Said = RecordedMessage | ReplayedMessage
+SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "Result of a tool", "system": "Instructions"}
+HEAD = tag("thead", tag("tr", tag("th", "Recorded", scope="col"), tag("th", "Replayed", scope="col")))
+
+
+def talk(recording: Recording | None, run: Run) -> Html:
+    """Return both transcripts in one table."""
+    recorded = recording.run.messages if recording else []
+    replayed = run.result.messages if run.result else []
+    rows = [_row(pair) for pair in pairs(recorded, replayed)]
+    return tag("table", HEAD, tag("tbody", *rows), cls="beside")
+
+
+def _row(pair: Pair) -> Html:
+    before = plain(pair.recorded.content) if pair.recorded else ""
+    after = plain(pair.replayed.content) if pair.replayed else ""
+    left, right = differences(before, after)
+    return tag(
+        "tr",
+        _cell(pair.recorded, left, mark="del", missing="not recorded"),
+        _cell(pair.replayed, right, mark="ins", missing="not replayed"),
+        cls="same" if pair.recorded and pair.replayed and before == after else None,
+    )
+
+
+def _cell(message: Said | None, pieces: list[Piece], *, mark: str, missing: str) -> Html:
+    if message is None:
+        return tag("td", missing, cls="gone")
+    text = join(tag(mark, p.text) if p.differs else p.text for p in pieces)
+    return tag(
+        "td",
+        tag("div", SPEAKERS[message.role], _matched(message), cls="who"),
+        tag("div", text, cls="call" if message.role == "tool" else "text", dir="auto") if pieces else None,
+        *(_call(call) for call in message.tool_calls),
+    )
+
+
+def _call(call: ToolCall) -> Html:
+    return tag("div", f"{plain(call.name)}({plain(call.arguments)})", cls="call", dir="auto")
+
+
+def _matched(message: Said) -> Html | None:
+    if not isinstance(message, ReplayedMessage) or message.matched is None:
+        return None
+    if message.matched:
+        return tag("span", " · as recorded", cls="meta")
+    return tag("span", " · no such call was recorded", cls="no")

@@ -1,0 +1,170 @@
+"""A report as one page to read and to print: agents side by side, each replay beside what was recorded."""
+
+from pathlib import Path
+
+from schemas.test import Invocation, Recording, Run
+from server.engine.attempts.export_grade import result
+from server.engine.attempts.export_page import POLICY, STYLE, moment
+from server.engine.attempts.markup import Html, escape, join, tag
+from server.engine.replay.figures import latest_grade, outcome_of, run_figures
+from server.engine.replay.report import Part, Summary
+from server.engine.replay.report_beside import talk
+from server.engine.replay.report_tables import figures_table, milliseconds, money, powers_table, runs_table
+from server.engine.replay.report_words import WORDS, model_of, plain, score_of, title_of
+
+OWN_STYLE = Html(Path(__file__).with_suffix(".css").read_text())
+
+
+class PageReport:
+    """A whole HTML document that loads nothing; every text in it is escaped."""
+
+    talks = True
+    recordings = False
+    between = ""
+
+    def opening(self, summary: Summary) -> str:
+        """Return the head of the page with its tables."""
+        name = plain(summary.test.benchmark.name)
+        head = join(
+            [
+                Html('<meta charset="utf-8">'),
+                Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
+                Html(f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'),
+                tag("title", f"{name} – test"),
+                tag("style", STYLE, OWN_STYLE),
+            ]
+        )
+        body = join(
+            [
+                tag("h1", name),
+                tag("p", _about(summary), cls="meta"),
+                *_tables(summary),
+            ]
+        )
+        return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}\n'
+
+    def invocation(self, summary: Summary, part: Part) -> str:
+        """Return the heading of an agent."""
+        invocation = part.invocation
+        mode = "every turn" if invocation.mode == "auto_regressive" else "the last turn"
+        about = f"{plain(model_of(invocation))} · {mode} replayed · {part.figures.runs} runs"
+        head = join(
+            [tag("h2", plain(invocation.agent.name)), tag("p", about, cls="meta"), _instructions(invocation)]
+        )
+        return f'<section class="chat" id="agent-{escape(invocation.id)}">{head}\n'
+
+    def run(self, invocation: Invocation, run: Run, recording: Recording | None) -> str:
+        """Return a run with its grade and its transcript."""
+        return (
+            tag(
+                "section",
+                tag("h3", plain(title_of(run)), " ", verdict(run)),
+                tag("p", _numbers(run), cls="meta"),
+                _failure(run),
+                _grade(run),
+                talk(recording, run) if run.result else None,
+                cls="run",
+                id=f"run-{run.id}",
+            )
+            + "\n"
+        )
+
+    def invocation_end(self) -> str:
+        """Close an agent."""
+        return "</section>\n"
+
+    def middle(self) -> str:
+        """Return nothing."""
+        return ""
+
+    def recording(self, recording: Recording) -> str:
+        """Return nothing: recorded runs are shown beside their replays."""
+        return ""
+
+    def closing(self, summary: Summary) -> str:
+        """Close the page."""
+        foot = tag("footer", f"Test {summary.test.id} · exported {moment(summary.made_at)}")
+        return f"{foot}</body></html>\n"
+
+
+def verdict(run: Run) -> Html:
+    """Return what a run came to."""
+    outcome = outcome_of(run)
+    if outcome in ("passed", "not_passed"):
+        return result(passed=outcome == "passed")
+    return tag("span", WORDS[outcome], cls="chip no" if outcome == "failed" else "chip soft")
+
+
+def _about(summary: Summary) -> str:
+    test = summary.test
+    parts = [f"{summary.figures.runs} runs", f"begun {moment(test.created_at)}"]
+    if test.ended_at:
+        parts.append(f"ended {moment(test.ended_at)}")
+    if summary.figures.cycles > 1:
+        parts.append(f"{summary.figures.cycles} cycles")
+    unfinished = summary.figures.outcomes["unfinished"]
+    if unfinished:
+        parts.append(f"{unfinished} not finished yet")
+    return " · ".join(parts)
+
+
+def _tables(summary: Summary) -> list[Html | None]:
+    if not summary.figures.runs:
+        return [tag("p", "There are no runs.")]
+    powers = powers_table(summary.parts)
+    return [
+        tag("h3", "Agents"),
+        figures_table(summary.parts),
+        tag("h3", "pass^k: the chance that k replays of one recorded run all pass") if powers else None,
+        powers,
+        tag("h3", "Runs"),
+        runs_table(summary.parts),
+    ]
+
+
+def _instructions(invocation: Invocation) -> Html | None:
+    text = plain(invocation.agent.instructions)
+    return tag("div", text, cls="task text", dir="auto") if text else None
+
+
+def _numbers(run: Run) -> str:
+    figures = run_figures(run)
+    if run.result is None:
+        return run.state
+    parts = [
+        f"first token after {milliseconds(figures.first_token_ms)}" if figures.first_token_ms else None,
+        f"{milliseconds(figures.duration_ms)} in all",
+        f"{figures.prompt_tokens} tokens read, {figures.completion_tokens} written",
+        money(figures.cost_usd) if figures.cost_usd is not None else None,
+        f"{figures.matched_calls} of {figures.tool_calls} tool calls as recorded"
+        if figures.tool_calls
+        else None,
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _failure(run: Run) -> Html | None:
+    text = run.result.error if run.result else None
+    return tag("p", plain(text), cls="warning") if text else None
+
+
+def _grade(run: Run) -> Html | None:
+    grade = latest_grade(run)
+    if grade is None:
+        return None
+    rows = [
+        tag(
+            "tr",
+            tag("td", plain(group.name)),
+            tag("td", f"{group.points:g} of {group.total_points:g}", cls="points"),
+            tag("td", plain(group.feedback), cls="text", dir="auto"),
+        )
+        for group in grade.groups
+    ]
+    heads = [tag("th", name, scope="col") for name in ("Criterion", "Points", "Feedback")]
+    return join(
+        [
+            tag("p", f"{score_of(grade)}. {plain(grade.description)}", cls="text", dir="auto"),
+            tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)),
+        ]
+    )

@@ -1,0 +1,225 @@
+"""Reads tests, invocations and their runs, for lists, figures and reports. It writes nothing."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo import IndexModel
+
+from schemas.envelope import Id
+from schemas.test import Invocation, Recording, Run, RunState, Test
+from server.errors import BadRequest
+from server.store.aggregates import AggregateStore
+from server.store.guard import guard
+from server.store.pages import Page
+
+Query = dict[str, Any]
+CountedBy = Literal["test_id", "invocation_id"]
+SLIM_PAGE = 200
+WHOLE_PAGE = 20
+RECORDINGS_PAGE = 50
+_WITHOUT_TALK = {"result.messages": 0, "outbox": 0, "outbox_at": 0}
+# By position for figures and reports, newest first for lists, and by what else names a run.
+RUN_INDEXES = [
+    IndexModel([("invocation_id", 1), ("position", 1), ("cycle", 1), ("_id", 1)]),
+    IndexModel([("invocation_id", 1), ("created_at", -1), ("position", 1), ("_id", 1)]),
+    IndexModel([("test_id", 1), ("created_at", -1), ("position", 1), ("_id", 1)]),
+    IndexModel([("org", 1), ("created_at", -1), ("position", 1), ("_id", 1)]),
+    IndexModel([("replay_id", 1)], sparse=True),
+    IndexModel([("grades.grade_id", 1)], sparse=True),
+]
+_ORDER = [("created_at", -1), ("position", 1), ("_id", 1)]
+
+
+@dataclass(slots=True, kw_only=True)
+class Counts:
+    """How many runs there are, by state, and what the latest grades of those that are done say."""
+
+    total: int = 0
+    pending: int = 0
+    queued: int = 0
+    running: int = 0
+    done: int = 0
+    failed: int = 0
+    graded: int = 0
+    passed: int = 0
+
+    @classmethod
+    def of(cls, states: Mapping[RunState, int], *, graded: int, passed: int) -> "Counts":
+        """Return the counts of runs that have been counted by state."""
+        counts = cls(graded=graded, passed=passed)
+        for state, runs in states.items():
+            counts.add(state, runs=runs, graded=0, passed=0)
+        return counts
+
+    def add(self, state: RunState, *, runs: int, graded: int, passed: int) -> None:
+        """Count runs of one state."""
+        self.total += runs
+        setattr(self, state, getattr(self, state) + runs)
+        self.graded += graded
+        self.passed += passed
+
+
+class ReplayStore:
+    """What is read of tests; pages come newest test first, and within a test by position."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        self.tests = AggregateStore(database, "tests", Test)
+        self.invocations = AggregateStore(database, "invocations", Invocation)
+        self._database = database
+
+    async def invocations_of(self, test_id: Id) -> list[Invocation]:
+        """Return the invocations of a test by position."""
+        with guard():
+            found = self._database.invocations.find({"test_id": test_id}).sort([("position", 1), ("_id", 1)])
+            rows = await found.to_list(None)
+        return [Invocation.model_validate({**row, "id": row["_id"]}) for row in rows]
+
+    async def invocation_page(self, query: Query, *, limit: int, cursor: str | None) -> Page[Invocation]:
+        """Return a page of invocations."""
+        rows, following = await self._page("invocations", query, limit=limit, cursor=cursor)
+        return Page([Invocation.model_validate({**row, "id": row["_id"]}) for row in rows], following)
+
+    async def run_page(self, query: Query, *, limit: int, cursor: str | None) -> Page[Run]:
+        """Return a page of runs without their messages; the newest cycle comes first."""
+        rows, following = await self._page("runs", query, limit=limit, cursor=cursor)
+        return Page([_run(row) for row in rows], following)
+
+    async def run(self, key: Id, *, org: str) -> Run | None:
+        """Return a run by its own id or by that of its present replay, None when there is none."""
+        with guard():
+            row = await self._database.runs.find_one({"$or": [{"_id": key}, {"replay_id": key}], "org": org})
+        return _run(row) if row else None
+
+    async def graded(self, grade_id: Id, *, org: str) -> Run | None:
+        """Return the run that has a grade, without its messages."""
+        query = {"grades.grade_id": grade_id, "org": org}
+        with guard():
+            row = await self._database.runs.find_one(query, projection=_WITHOUT_TALK)
+        return _run(row) if row else None
+
+    async def each_run(
+        self, invocation_id: Id, *, cycle: int | None, whole: bool
+    ) -> AsyncIterator[list[Run]]:
+        """Yield all runs of an invocation in batches, by position and cycle; messages only when `whole`."""
+        query: Query = {"invocation_id": invocation_id, **({} if cycle is None else {"cycle": cycle})}
+        size = WHOLE_PAGE if whole else SLIM_PAGE
+        projection = {"outbox": 0, "outbox_at": 0} if whole else _WITHOUT_TALK
+        after: Query = {}
+        while True:
+            with guard():
+                found = self._database.runs.find({**query, **after}, projection=projection)
+                ordered = found.sort([("position", 1), ("cycle", 1), ("_id", 1)]).limit(size)
+                rows = await ordered.to_list(size)
+            if rows:
+                yield [_run(row) for row in rows]
+            if len(rows) < size:
+                return
+            after = _after(rows[-1])
+
+    async def each_recording(self, test_id: Id) -> AsyncIterator[list[Recording]]:
+        """Yield all recorded runs of a test in batches, in an order that stays."""
+        last = ""
+        while True:
+            with guard():
+                found = self._database.recordings.find({"test_id": test_id, "_id": {"$gt": last}})
+                rows = await found.sort("_id", 1).limit(RECORDINGS_PAGE).to_list(RECORDINGS_PAGE)
+            if not rows:
+                return
+            yield [_recording(row) for row in rows]
+            last = rows[-1]["_id"]
+
+    async def recordings(self, test_id: Id, original_ids: Sequence[Id]) -> dict[Id, Recording]:
+        """Return recorded runs of a test by their ids."""
+        query = {"test_id": test_id, "original_id": {"$in": list(original_ids)}}
+        with guard():
+            rows = await self._database.recordings.find(query).to_list(None)
+        return {row["original_id"]: _recording(row) for row in rows}
+
+    async def counts(self, by: CountedBy, keys: Sequence[Id]) -> dict[Id, Counts]:
+        """Return the counts of tests or invocations; all zero for those without runs."""
+        counts = {key: Counts() for key in keys}
+        with guard():
+            rows = await self._database.runs.aggregate(_counting(by, keys)).to_list(None)
+        for row in rows:
+            counts[row["_id"]["key"]].add(
+                row["_id"]["state"], runs=row["runs"], graded=row["graded"], passed=row["passed"]
+            )
+        return counts
+
+    async def _page(
+        self, name: str, query: Query, *, limit: int, cursor: str | None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        wanted = {"$and": [query, _behind(cursor)]} if cursor else query
+        with guard():
+            found = self._database[name].find(wanted, projection=_WITHOUT_TALK)
+            rows = await found.sort(_ORDER).limit(limit + 1).to_list(limit + 1)
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return rows, _cursor(rows[-1]) if more else None
+
+
+def _counting(by: CountedBy, keys: Sequence[Id]) -> list[dict[str, Any]]:
+    latest = {"$cond": [{"$eq": ["$state", "done"]}, {"$arrayElemAt": ["$grades.passed", -1]}, None]}
+    return [
+        {"$match": {by: {"$in": list(keys)}}},
+        {"$project": {"key": f"${by}", "state": 1, "latest": latest}},
+        {
+            "$group": {
+                "_id": {"key": "$key", "state": "$state"},
+                "runs": {"$sum": 1},
+                "graded": {"$sum": {"$cond": [{"$in": ["$latest", [True, False]]}, 1, 0]}},
+                "passed": {"$sum": {"$cond": [{"$eq": ["$latest", True]}, 1, 0]}},
+            }
+        },
+    ]
+
+
+def _after(row: dict[str, Any]) -> Query:
+    """Return the filter for what comes after a row by (position, cycle, _id)."""
+    position, cycle, key = row["position"], row["cycle"], row["_id"]
+    return {
+        "$or": [
+            {"position": {"$gt": position}},
+            {"position": position, "cycle": {"$gt": cycle}},
+            {"position": position, "cycle": cycle, "_id": {"$gt": key}},
+        ]
+    }
+
+
+def _cursor(row: dict[str, Any]) -> str:
+    place = [int(row["created_at"].timestamp() * 1000), row["position"], row["_id"]]
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode()
+
+
+def _behind(cursor: str) -> Query:
+    """Return the filter for what comes behind a cursor; raises BadRequest for any that we did not make."""
+    try:
+        at, position, key = orjson.loads(base64.urlsafe_b64decode(cursor))
+        if not (isinstance(at, int) and isinstance(position, int) and isinstance(key, str)):
+            raise ValueError(cursor)
+        moment = datetime.fromtimestamp(at / 1000, UTC)
+    except (ValueError, binascii.Error, OverflowError, OSError, TypeError) as error:
+        raise BadRequest("cursor: not one of ours; take next_cursor of the previous page.") from error
+    return {
+        "$or": [
+            {"created_at": {"$lt": moment}},
+            {"created_at": moment, "position": {"$gt": position}},
+            {"created_at": moment, "position": position, "_id": {"$gt": key}},
+        ]
+    }
+
+
+def _run(row: dict[str, Any]) -> Run:
+    if row.get("result"):
+        row["result"].setdefault("messages", [])  # left out where only figures are wanted
+    return Run.model_validate({**row, "id": row["_id"]})
+
+
+def _recording(row: dict[str, Any]) -> Recording:
+    return Recording.model_validate({**row, "id": row["_id"]})
