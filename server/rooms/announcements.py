@@ -23,8 +23,26 @@ DIGEST = 16
 class Flash:
     """An event without an offset, for who follows a room now."""
 
+    room: str
     name: str
     data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a process is told, and about what."""
+
+    what: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """Entries of a room that are in the log, or only the highest number when they were too large."""
+
+    room: str
+    n: int
+    entries: list[Entry]
 
 
 class Seal:
@@ -72,20 +90,40 @@ def number_body(n: int) -> bytes:
     return b"%d" % n
 
 
-def flash_body(name: str, data: bytes) -> bytes:
+def flash_body(flash: Flash) -> bytes:
     """Return the body of an event without an offset."""
-    return orjson.dumps({"name": name, "data": data.decode()})
+    return orjson.dumps([flash.room, flash.name, flash.data.decode()])
 
 
-def read_body(room: str, body: bytes) -> list[Entry] | int | Flash:
-    """Return what a body of a room's channel says; raises ValueError when it says nothing."""
+def read_flash(body: bytes) -> Flash:
+    """Return an event without an offset; raises ValueError when the body holds none."""
+    match orjson.loads(body):
+        case [str(room), str(name), str(data)]:
+            return Flash(room, name, data.encode())
+    raise ValueError("not a flash")
+
+
+def word_body(word: Word) -> bytes:
+    """Return the body that tells a process something."""
+    return orjson.dumps([word.what, word.key])
+
+
+def read_word(body: bytes) -> Word:
+    """Return what a process is told; raises ValueError when the body says nothing."""
+    match orjson.loads(body):
+        case [str(what), str(key)]:
+            return Word(what, key)
+    raise ValueError("not a word")
+
+
+def read_announcement(room: str, body: bytes) -> Announced:
+    """Return what is announced of a room; raises ValueError when the body announces nothing."""
     match orjson.loads(body):
         case int(n) if 0 < n <= MAX_SAFE_INTEGER:
-            return n
-        case {"name": str(name), "data": str(data)}:
-            return Flash(name, data.encode())
+            return Announced(room, n, [])
         case [_, *_] as rows:
-            return [_entry(room, row) for row in rows]
+            entries = [_entry(room, row) for row in rows]
+            return Announced(room, max(entry.n for entry in entries), entries)
     raise ValueError("not an announcement")
 
 

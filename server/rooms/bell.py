@@ -59,7 +59,7 @@ class Bell(Protocol):
     def tell(self, process: str, what: Told, key: str) -> None:
         """Tell a process something that it finds out by itself a little later."""
 
-    def on_told(self, what: Told, call: Callable[[str], None]) -> None:
+    def on_told(self, what: Told, call: Callable[[str], object]) -> None:
         """Have `call` run with the key when this process is told something."""
 
 
@@ -71,7 +71,7 @@ class LocalBell:
 
     def __init__(self, process: str) -> None:
         self._process = process
-        self._calls: dict[Told, Callable[[str], None]] = {}
+        self._calls: dict[Told, Callable[[str], object]] = {}
         self._listener: Listener | None = None
 
     def attach(self, listener: Listener) -> None:
@@ -101,6 +101,6 @@ class LocalBell:
         if process == self._process and (call := self._calls.get(what)) is not None:
             call(key)
 
-    def on_told(self, what: Told, call: Callable[[str], None]) -> None:
+    def on_told(self, what: Told, call: Callable[[str], object]) -> None:
         """Have `call` run with the key when this process is told something."""
         self._calls[what] = call

@@ -12,6 +12,7 @@ from server.errors import TooLarge, Unavailable
 from server.rooms.bell import Bell
 from server.rooms.catching import CatchUp
 from server.rooms.entry import Entry
+from server.rooms.families import wire_name
 from server.rooms.follower import LOW_WATER, Follower
 from server.rooms.log import Log
 from server.rooms.process import Process
@@ -47,7 +48,7 @@ class Hub:
     def __init__(self, entries: EntryStore, *, process: Process, bell: Bell, snapshots: Snapshots) -> None:
         self._entries = entries
         self._process = process
-        self._bell = bell
+        self.bell = bell
         self._snapshots = snapshots
         self._rooms: dict[str, Room] = {}
         self._used: dict[str, float] = {}
@@ -84,6 +85,10 @@ class Hub:
     def loaded_room(self, name: str) -> Room | None:
         """Return a room if it is loaded."""
         return self._rooms.get(name)
+
+    def loaded_as(self, name: str) -> list[Room]:
+        """Return the loaded rooms that clients know by a name: there may be one for each organisation."""
+        return [room for key, room in self._rooms.items() if wire_name(key) == name]
 
     async def settle_head(self, name: str) -> Room:
         """Return a room with all that the log has by now, whether it was heard or not; raises Unavailable."""
@@ -124,9 +129,7 @@ class Hub:
 
     def flashed(self, room: str, name: str, data: bytes) -> None:
         """Send an event without an offset to who follows the room now and keeps up."""
-        if (loaded := self._rooms.get(room)) is None:
-            return
-        for follower in list(loaded.live):
+        for follower in [f for loaded in self.loaded_as(room) for f in loaded.live]:
             if isinstance(follower, Follower) and follower.sink.size <= LOW_WATER:
                 follower.sink.answer(name, data)
 
@@ -209,7 +212,7 @@ class Hub:
     async def _load(self, name: str) -> Room:
         loaded = False
         try:
-            certain = await self._bell.listen(name)
+            certain = await self.bell.listen(name)
             epoch = None
             while epoch != self.epoch:  # a top of an earlier epoch means nothing
                 epoch = self.epoch
@@ -227,13 +230,13 @@ class Hub:
         finally:
             del self._loading[name], self._loads[name]
             if not loaded:
-                self._bell.ignore(name)
+                self.bell.ignore(name)
 
     async def _poll(self) -> None:
         """While others may not be heard, read what is followed every 250 ms."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
-            if self._bell.healthy:
+            if self.bell.healthy:
                 continue
             try:
                 await self._catching.read(self._followed())
@@ -266,7 +269,7 @@ class Hub:
     def _drop(self, room: Room) -> None:
         del self._rooms[room.name]
         self._used.pop(room.name, None)
-        self._bell.ignore(room.name)
+        self.bell.ignore(room.name)
 
     def _followed(self) -> list[Room]:
         behind = self._pumps.behind()

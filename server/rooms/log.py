@@ -82,6 +82,7 @@ class Log:
         self.last: Item | None = None  # the newest entry that this process knows to be in the log
         self.queue_bytes = 0
         self.commits = 0
+        self.deltas = 0
         self.commit_seconds = 0.0
 
     def publish(
@@ -100,6 +101,7 @@ class Log:
         )
         self.queue_bytes += len(j)
         self._queue.append(item)
+        self.deltas += eid is None
         self._wake.set()
         self._idle.clear()
         return item.future

@@ -6,16 +6,20 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-import orjson
 import structlog
 
 from server.rooms.announcements import (
+    Announced,
     Flash,
     Seal,
+    Word,
     entries_body,
     flash_body,
     number_body,
-    read_body,
+    read_announcement,
+    read_flash,
+    read_word,
+    word_body,
 )
 from server.rooms.bell import Listener, Told
 from server.rooms.entry import Entry
@@ -24,6 +28,7 @@ from server.rooms.subscriptions import Subscriptions
 from server.rooms.valkey_link import BROKEN, Link, linked, pool_for
 
 log = structlog.get_logger(__name__)
+BEAT = "beat"
 BEAT_SECONDS = 2.0
 QUIET_SECONDS = 10.0
 LISTEN_SECONDS = 0.5
@@ -49,10 +54,11 @@ class ValkeyBell:
         self._rooms = f"{prefix}e:".encode()
         self._processes = f"{prefix}c:".encode()
         self._own = self._processes + process.encode()
+        self._flashes = f"{prefix}f".encode()
         self._process = process
         self._quiet = quiet
         self._seal = Seal(process, key)
-        self._calls: dict[Told, Callable[[str], None]] = {}
+        self._calls: dict[str, Callable[[str], object]] = {}
         self._listener: Listener | None = None
         self._subscriptions = Subscriptions()
         self._waiting = Waiting()
@@ -121,16 +127,16 @@ class ValkeyBell:
         """Send an event without an offset to who follows a room now, in every process; it may be lost."""
         if self._listener is not None:
             self._listener.flashed(room, name, data)
-        self._say(self._rooms + room.encode(), flash_body(name, data))
+        self._say(self._flashes, flash_body(Flash(room, name, data)))
 
     def tell(self, process: str, what: Told, key: str) -> None:
         """Tell a process something that it finds out by itself a little later."""
         if process == self._process:
-            self._told(what, key)
+            self._told(Word(what, key))
         else:
-            self._say(self._processes + process.encode(), orjson.dumps([what, key]))
+            self._say(self._processes + process.encode(), word_body(Word(what, key)))
 
-    def on_told(self, what: Told, call: Callable[[str], None]) -> None:
+    def on_told(self, what: Told, call: Callable[[str], object]) -> None:
         """Have `call` run with the key when this process is told something."""
         self._calls[what] = call
 
@@ -148,7 +154,7 @@ class ValkeyBell:
 
     async def _serve(self, link: Link) -> None:
         """Say and hear until a connection breaks; raises what is in BROKEN."""
-        await link.subscribe([self._own])
+        await link.subscribe([self._flashes, self._own])
         self._heard_at = time.monotonic()
         await _first_to_end(self._hear(link), self._talk(link), self._beat(), link.ended())
 
@@ -156,10 +162,12 @@ class ValkeyBell:
         async for kind, channel, message in link.messages():
             if kind == b"subscribe":
                 self._confirmed(channel)
-            elif channel == self._own:
-                self._take_word(message)
-            elif not self._seal.own(message):
-                self._take_announcement(channel, message)
+            elif channel != self._own and self._seal.own(message):
+                continue  # what this process has announced itself
+            elif (body := self._seal.open(channel, message)) is None:
+                self._ignore(channel)
+            else:
+                self._take(channel, body, own=self._seal.own(message))
 
     async def _talk(self, link: Link) -> None:
         while True:
@@ -181,7 +189,7 @@ class ValkeyBell:
         while self.age <= self._quiet:
             self._beats += 1
             self._waiting.beat()
-            self._say(self._own, orjson.dumps(["beat", str(self._beats)]))
+            self._say(self._own, word_body(Word(BEAT, str(self._beats))))
             await asyncio.sleep(min(BEAT_SECONDS, self._quiet / 4))
         raise TimeoutError
 
@@ -204,42 +212,41 @@ class ValkeyBell:
         if self._subscriptions.confirmed(room) and self._listener is not None:
             self._listener.listening(room)
 
-    def _take_word(self, message: bytes) -> None:
-        body = self._seal.open(self._own, message)
+    def _take(self, channel: bytes, body: bytes, *, own: bool) -> None:
         try:
-            what, key = orjson.loads(body or b"")
-        except (ValueError, TypeError):
-            self._ignore(self._own)
+            found = self._read(channel, body)
+        except ValueError:  # another version's
+            self._ignore(channel)
             return
-        if what != "beat":
-            self._told(what, key)
-        elif self._seal.own(message) and int(key) > self._beaten:  # one that was recorded does not count
-            self._beaten = int(key)
+        if isinstance(found, Word):
+            self._take_word(found, own=own)
+        elif self._listener is not None:
+            if isinstance(found, Flash):
+                self._listener.flashed(found.room, found.name, found.data)
+            elif found.entries:
+                self._listener.announced(found.room, found.entries)
+            else:
+                self._listener.announced_number(found.room, found.n)
+
+    def _read(self, channel: bytes, body: bytes) -> Word | Flash | Announced:
+        if channel == self._own:
+            return read_word(body)
+        if channel == self._flashes:
+            return read_flash(body)
+        return read_announcement(channel.removeprefix(self._rooms).decode(), body)
+
+    def _take_word(self, word: Word, *, own: bool) -> None:
+        if word.what != BEAT:
+            self._told(word)
+        elif own and int(word.key) > self._beaten:  # one that was recorded does not count
+            self._beaten = int(word.key)
             self._heard_at = time.monotonic()
             if self._beaten == self._beats:
                 self._waiting.beaten()
 
-    def _told(self, what: Told, key: str) -> None:
-        if (call := self._calls.get(what)) is not None:
-            call(key)
-
-    def _take_announcement(self, channel: bytes, message: bytes) -> None:
-        room = channel.removeprefix(self._rooms).decode()
-        body = self._seal.open(channel, message)
-        try:
-            found = read_body(room, body or b"")
-        except ValueError:
-            self._ignore(channel)
-            return
-        if self._listener is None:
-            return
-        match found:
-            case int(n):
-                self._listener.announced_number(room, n)
-            case Flash(name, data):
-                self._listener.flashed(room, name, data)
-            case entries:
-                self._listener.announced(room, entries)
+    def _told(self, word: Word) -> None:
+        if (call := self._calls.get(word.what)) is not None:
+            call(word.key)
 
     def _ignore(self, channel: bytes) -> None:
         """Drop what is forged, broken, or of another epoch."""

@@ -52,6 +52,7 @@ class Conversation:
         self._known_bytes = 0
         self._replies: dict[str, Reply] = {}
         self.on_settled: Callable[[Chat], None] | None = None
+        hub.bell.on_told("stop_reply", lambda chat_id: tasks.start(f"obey:{chat_id}", self.obey_stops))
 
     @property
     def running(self) -> int:
@@ -127,6 +128,7 @@ class Conversation:
         else:
             when = {"reply.message_id": message_id}
             await self._store.chats.change(chat_id, when=when, update={"$set": {"reply.stop": True}})
+            self._hub.bell.tell(chat.reply.owner, "stop_reply", chat_id)
         ended = await self._ended(chat_id, message_id)
         return ended is not None and ended.state == "stopped"
 
@@ -168,6 +170,7 @@ class Conversation:
         if outbox is None:
             return
         await asyncio.gather(*self._outboxes.publish("chats", chat.id, outbox))
+        await self._hub.settle_head(room_of(chat.id))  # deltas of the dead that were not heard here
         snapshot = (await self._hub.place(room_of(chat.id), after=None, epoch=None)).snapshot or {}
         seen = snapshot.get("running") or {}
         text = seen.get("text", "") if seen.get("message_id") == running.message_id else ""
