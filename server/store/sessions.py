@@ -26,12 +26,16 @@ class SessionRoom:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """A stored session: whose it is, the hash of its stream's key, its rooms, and the next room's alias."""
+    """A stored session: whose it is, the hash of its stream's key, its rooms, and the next room's alias.
+
+    `process` is its home: the one process that changes it.
+    """
 
     id: str
     identity: dict[str, Any]
     key: str
     aliases: int
+    process: str
     rooms: list[SessionRoom] = field(default_factory=list)
 
 
@@ -41,14 +45,14 @@ class SessionStore:
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
         self._sessions = database.sessions
 
-    async def create(self, session: Session, process: str) -> None:
+    async def create(self, session: Session) -> None:
         """Store a new session."""
         document = {
             "_id": session.id,
             "identity": session.identity,
             "key": session.key,
             "aliases": session.aliases,
-            "process": process,
+            "process": session.process,
             "rooms": [_room_document(r) for r in session.rooms],
         }
         with guard():
@@ -69,26 +73,48 @@ class SessionStore:
             identity=row["identity"],
             key=row["key"],
             aliases=row["aliases"],
+            process=row["process"],
             rooms=[_room(r) for r in row["rooms"]],
         )
 
-    async def save_room(self, session_id: str, room: SessionRoom) -> None:
-        """Add a room to a session, or store what has changed about it; the other rooms are not touched."""
+    async def at_home(self, session_ids: list[str], process: str) -> set[str]:
+        """Return those of the sessions whose home is a process."""
+        with guard():
+            rows = await self._sessions.find(
+                {"_id": {"$in": session_ids}, "process": process}, {"_id": True}
+            ).to_list(None)
+        return {str(row["_id"]) for row in rows}
+
+    async def move(self, session_id: str, *, to: str, home: str) -> bool:
+        """Give a session another home; False when its home is not the one it was."""
+        with guard():
+            moved = await self._sessions.update_one(
+                {"_id": session_id, "process": home}, {"$set": {"process": to}}
+            )
+        return moved.modified_count == 1
+
+    async def save_room(self, session: Session, room: SessionRoom) -> None:
+        """Add a room to a session, or store what has changed about it; the other rooms are not touched.
+
+        Does nothing when the session has left its home.
+        """
         document = _room_document(room)
+        mine = {"_id": session.id, "process": session.process}
         with guard():
             added = await self._sessions.update_one(
-                {"_id": session_id, "rooms.alias": {"$ne": room.alias}},
+                {**mine, "rooms.alias": {"$ne": room.alias}},
                 {"$push": {"rooms": document}, "$max": {"aliases": room.alias + 1}},
             )
             if not added.matched_count:
                 await self._sessions.update_one(
-                    {"_id": session_id, "rooms.alias": room.alias}, {"$set": {"rooms.$": document}}
+                    {**mine, "rooms.alias": room.alias}, {"$set": {"rooms.$": document}}
                 )
 
-    async def drop_room(self, session_id: str, alias: int) -> None:
-        """Remove a room from a session; its alias is not given again."""
+    async def drop_room(self, session: Session, alias: int) -> None:
+        """Remove a room from a session that is at home; its alias is not given again."""
+        mine = {"_id": session.id, "process": session.process}
         with guard():
-            await self._sessions.update_one({"_id": session_id}, {"$pull": {"rooms": {"alias": alias}}})
+            await self._sessions.update_one(mine, {"$pull": {"rooms": {"alias": alias}}})
 
     async def touch(self, session_ids: list[str]) -> None:
         """Note that sessions are in use."""

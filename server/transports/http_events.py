@@ -22,6 +22,7 @@ from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports import keys
 from server.transports.http_errors import identify, json_response, read_json
 from server.transports.http_session import HttpSession, Plan
+from server.transports.session_homes import Homes, brought_home
 
 log = structlog.get_logger(__name__)
 EXPIRE_SECONDS = 120
@@ -31,17 +32,26 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",
 }
 SESSIONS = web.AppKey("http_sessions", dict[str, HttpSession])
+HOMES = web.AppKey("http_session_homes", Homes)
 SWEEP_SECONDS = web.AppKey("http_sessions_sweep_seconds", float)
 
 
 def attach(app: web.Application) -> None:
     """Add the addresses of events and streams."""
-    app[SESSIONS] = {}
+    sessions = app[SESSIONS] = {}
+    app[HOMES] = Homes(
+        sessions,
+        app[keys.STORE].sessions,
+        hub=app[keys.HUB],
+        bell=app[keys.BELL],
+        process=app[keys.PROCESS],
+        siblings=app[keys.SIBLINGS],
+    )
     app[SWEEP_SECONDS] = 10.0
     app.router.add_post("/socket/v5/client/connect", connect)
-    app.router.add_post("/socket/v5/client/disconnect", disconnect)
-    app.router.add_post("/socket/v5/client/{event:.+}", event)
-    app.router.add_get("/socket/v5/stream/{session}", stream, allow_head=False)
+    app.router.add_post("/socket/v5/client/disconnect", brought_home(disconnect))
+    app.router.add_post("/socket/v5/client/{event:.+}", brought_home(event))
+    app.router.add_get("/socket/v5/stream/{session}", brought_home(stream), allow_head=False)
     app.cleanup_ctx.append(_sweeper)
     app.on_shutdown.append(_cut_streams)
 
@@ -60,10 +70,11 @@ async def connect(request: web.Request) -> web.Response:
         identity=asdict(identity),
         key=_digest(key),
         aliases=1,
+        process=app[keys.PROCESS].name,
         rooms=[SessionRoom(alias=0, room=identity.key, start=room.head, epoch=app[keys.HUB].epoch)],
     )
-    await app[keys.STORE].sessions.create(record, app[keys.PROCESS].name)
-    app[SESSIONS][session_id] = HttpSession(app[keys.HUB], record, app[keys.STORE].sessions)
+    await app[keys.STORE].sessions.create(record)
+    app[HOMES].add(record)
     answer: dict[str, Any] = {
         "success": True,
         "session_id": session_id,
@@ -103,7 +114,7 @@ async def event(request: web.Request) -> web.Response:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """Send a session's events as Server-Sent Events, from `Last-Event-ID` on."""
-    session = await _find(request.app, request.match_info["session"])
+    session = await request.app[HOMES].find(request, request.match_info["session"])
     if session is None or not hmac.compare_digest(session.record.key, _digest(request.query.get("key", ""))):
         raise NotFound("There is no such stream; open another with POST /socket/v5/client/connect.")
     identity = Identity(**session.record.identity)
@@ -157,20 +168,10 @@ async def _session_of(request: web.Request, identity: Identity) -> HttpSession |
     session_id = request.headers.get("X-Session-Id")
     if session_id is None:
         return None
-    session = await _find(request.app, session_id)
+    session = await request.app[HOMES].find(request, session_id)
     if session is None or Identity(**session.record.identity).key != identity.key:
         raise NotFound("X-Session-Id: there is no such session, or it is not yours.")
     return session
-
-
-async def _find(app: web.Application, session_id: str) -> HttpSession | None:
-    """Return a session of this process, or one that is only in the database."""
-    if (session := app[SESSIONS].get(session_id)) is not None:
-        return session
-    record = await app[keys.STORE].sessions.find(session_id)
-    if record is None:
-        return None
-    return app[SESSIONS].setdefault(session_id, HttpSession(app[keys.HUB], record, app[keys.STORE].sessions))
 
 
 def _digest(key: str) -> str:
@@ -201,6 +202,7 @@ async def _sweep(app: web.Application) -> None:
     while True:
         await asyncio.sleep(app[SWEEP_SECONDS])
         try:
+            await app[HOMES].check()
             await _sweep_once(app[SESSIONS], app[keys.STORE].sessions)
         except Unavailable:
             log.warning("http sessions not swept")

@@ -17,7 +17,7 @@ class SessionRooms:
     """
 
     def __init__(self, record: Session, store: SessionStore) -> None:
-        self._id = record.id
+        self._record = record
         self._store = store
         self._aliases = record.aliases
         self.members = {room.room: room for room in record.rooms if room.ended is None}
@@ -86,13 +86,13 @@ class SessionRooms:
                 alias, room = self._unsaved.popitem()
                 try:
                     if self.members.get(room.room) is room or alias in self._ended:
-                        await self._store.save_room(self._id, room)
+                        await self._store.save_room(self._record, room)
                     else:
-                        await self._store.drop_room(self._id, alias)
+                        await self._store.drop_room(self._record, alias)
                 except BaseException:
                     self._unsaved.setdefault(alias, room)
                     raise
 
     def _tag(self, epoch: str) -> str:
         """Return what ties strings to this session and to the epoch that their numbers belong to."""
-        return tag(f"{self._id}.{epoch}")
+        return tag(f"{self._record.id}.{epoch}")

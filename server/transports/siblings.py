@@ -35,11 +35,16 @@ class NoSibling(Exception):
     """No process of this name lives on this host, or it hangs."""
 
 
+def sibling_of(process: str) -> str:
+    """Return the name of a process among its siblings, with which the ids of its sessions begin."""
+    return process[-8:]
+
+
 class Siblings:
     """The processes of one data directory that share a port; `id` is this one's, new with every start."""
 
     def __init__(self, process: str, data_dir: Path) -> None:
-        self.id = process[-8:]
+        self.id = sibling_of(process)
         self._folder = data_dir / FOLDER
         self._directory: int | None = None
         self._server: web.Server | None = None

@@ -101,7 +101,7 @@ async def test_no_more_rooms_than_allowed_are_joined_at_once(server: Server, cas
 async def test_a_room_that_cannot_be_stored_is_not_joined(server: Server, cast: Cast) -> None:
     (talk,) = await chats(cast, 1)
     away = connect("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "away")
-    record = Session(id=new(), identity={}, key="", aliases=0)
+    record = Session(id=new(), identity={}, key="", aliases=0, process="")
     session = HttpSession(server.app[keys.HUB], record, away.sessions)
     joins = [session.join(talk.room, after=0, epoch=None, marker=None) for _ in range(3)]
     refused = await asyncio.gather(*joins, session.enter(talk.room), return_exceptions=True)
