@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ from server.engine.attempts.views import chat_base
 from server.engine.conversation import Conversation
 from server.engine.grading import Grader
 from server.engine.tasks import Tasks
-from server.engine.watching import Replays
+from server.engine.watching import Beat, Replays
 from server.errors import Unavailable
 from server.idempotency import Once
 from server.llm import Models
@@ -34,6 +35,7 @@ from server.rooms.valkey_bell import ValkeyBell
 from server.settings import Settings
 from server.store import Store, connect
 from server.transports import http_errors, http_events, http_health, http_rest, keys
+from server.transports.figures import figures_of
 from server.transports.siblings import Siblings
 from server.transports.socketio.server import SocketTransport
 
@@ -156,8 +158,9 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
         attempts=attempts,
         conversation=conversation,
         hub=hub,
-        replays=Replays(store.entries, hub=hub, tasks=tasks),
+        replays=Replays(store.entries, tasks=tasks),
     )
+    app[keys.BEAT] = Beat(process=process.name, hub=hub, bell=bell, figures=partial(figures_of, app))
     app[keys.DISPATCH] = Dispatcher(
         services, once=Once(store.requests, process), max_depth=settings.max_json_depth
     )
@@ -168,7 +171,8 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     store, process, hub = app[keys.STORE], app[keys.PROCESS], app[keys.HUB]
     await store.prepare()
     await process.beat()
-    parts = (process, app[keys.BELL], hub.log, hub, app[keys.OUTBOXES], app[keys.KEEPER], app[keys.RETENTION])
+    keepers = (app[keys.OUTBOXES], app[keys.KEEPER], app[keys.RETENTION], app[keys.BEAT])
+    parts = (process, app[keys.BELL], hub.log, hub, *keepers)
     running = [_own(part.run, app[keys.BROKEN]) for part in parts]
     log.info("started", process=process.name, epoch=process.epoch)
     yield

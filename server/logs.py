@@ -40,6 +40,7 @@ def configure(level: Level, *, pretty: bool | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _mask,
+            ERRORS,
             _Exceptions(messages=level == "debug"),
             *end,
         ],
@@ -51,6 +52,8 @@ def configure(level: Level, *, pretty: bool | None = None) -> None:
     root.handlers[:] = [_Library(whole=level == "debug")]
     # libraries log requests, with what is in them, below this level
     root.setLevel(max(number, logging.WARNING))
+    # It tells each failure of Redis many times, and its jobs; server.jobs says what has to be known.
+    logging.getLogger("docket").setLevel(logging.CRITICAL)
     logging.captureWarnings(True)
 
 
@@ -62,6 +65,22 @@ def quiet(level: Level) -> Iterator[None]:
         yield
     finally:
         configure(level)
+
+
+class ErrorCount:
+    """Counts what this process has logged as an error or worse."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def __call__(self, _logger: object, method: str, record: Record) -> Record:
+        """Count a record, and pass it on."""
+        if method in ("error", "critical"):
+            self.total += 1
+        return record
+
+
+ERRORS = ErrorCount()
 
 
 class _Stderr:

@@ -11,6 +11,7 @@ from server.engine.attempts import Attempts
 from server.engine.attempts.keeper import Keeper
 from server.engine.conversation import Conversation
 from server.engine.tasks import Tasks
+from server.engine.watching import Beat
 from server.llm import Models
 from server.rooms.bell import Bell
 from server.rooms.hub import Hub
@@ -46,6 +47,7 @@ DISPATCH = web.AppKey("dispatch", Dispatcher)
 OUTBOXES = web.AppKey("outboxes", Outboxes)
 BROKEN = web.AppKey("broken", asyncio.Event)  # set when the process cannot go on
 RETENTION = web.AppKey("retention", Retention)
+BEAT = web.AppKey("beat", Beat)
 TASKS = web.AppKey("tasks", Tasks)
 KEEPER = web.AppKey("keeper", Keeper)
 SOCKETS = web.AppKey("sockets", Sockets)

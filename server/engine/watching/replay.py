@@ -14,7 +14,6 @@ from server.rooms.connection import Connection
 from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.rooms.follower import LOW_WATER, PAGE_ENTRIES, Sink
-from server.rooms.hub import Hub
 from server.store.entries import EntryStore
 
 log = structlog.get_logger(__name__)
@@ -27,9 +26,8 @@ MAX_SLEEP = 3600.0  # of one nap: a pause that is longer is slept in several
 class Replays:
     """Starts and stops replays; each belongs to a connection and ends with it."""
 
-    def __init__(self, entries: EntryStore, *, hub: Hub, tasks: Tasks) -> None:
+    def __init__(self, entries: EntryStore, *, tasks: Tasks) -> None:
         self._entries = entries
-        self._hub = hub
         self._tasks = tasks
 
     async def prepare(self, connection: Connection, room: str, msg: RoomReplay) -> Callable[[], None]:
@@ -38,7 +36,7 @@ class Replays:
         Raises Gone before what is kept, Conflict when too much plays or nobody listens, Unavailable.
         """
         self._check(connection, room)
-        head = (await self._hub.room(room)).head
+        head = await self._entries.top(room)
         floor = await self._entries.floor(room)
         first = floor + 1 if msg.from_ is None else msg.from_
         if first <= floor:

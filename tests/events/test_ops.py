@@ -1,0 +1,226 @@
+"""The ops room: who may follow it, what it tells of, and its beat."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from schemas.envelope import Role
+from server.engine.ids import new
+from server.transports import keys
+from tests.conftest import Cast
+from tests.support.attempts import Client, Data, begin, one_after_another, refused
+from tests.support.clients import Http, Recorder, Socket, http_client, socket
+from tests.support.rest import people_of
+from tests.support.running import Server
+
+BEAT = {
+    "process",
+    "connections",
+    "replies_running",
+    "deltas_per_s",
+    "deliveries_per_s",
+    "jobs",
+    "errors",
+    "loop_lag_ms",
+}
+
+
+class Staff:
+    """Connects people of several roles and organisations."""
+
+    def __init__(self, server: Server, stack: AsyncExitStack) -> None:
+        self._server = server
+        self._stack = stack
+
+    def token(self, role: Role, org: str) -> str:
+        """Return somebody's token."""
+        return self._server.app[keys.ACCESS].mint(role=role, profile_id=new(), seconds=600, org=org)
+
+    async def socket(self, role: Role = "ops", org: str = "default") -> Socket:
+        """Connect somebody by a socket."""
+        auth = {"token": self.token(role, org)}
+        return await self._stack.enter_async_context(socket(self._server.door, auth))
+
+    async def http(self, role: Role = "ops", org: str = "default") -> Http:
+        """Connect somebody by a session with a stream."""
+        client = http_client(self._server.door, token=self.token(role, org))
+        entered = await self._stack.enter_async_context(client)
+        await entered.connect()
+        return entered
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def staff(server: Server) -> AsyncIterator[Staff]:
+    """Give a test its people."""
+    async with AsyncExitStack() as stack:
+        yield Staff(server, stack)
+
+
+def entries(client: Recorder) -> list[tuple[str, Data]]:
+    """Return what came of the ops room's log."""
+    return [(n, d) for n, d in client.seen if d.get("room") == "ops" and n == "ops_entry"]
+
+
+def phases(client: Recorder, key: str) -> list[tuple[Any, ...]]:
+    """Return what was told about one thing."""
+    return [(d["kind"], d["phase"], d.get("code")) for _, d in entries(client) if d["id"] == key]
+
+
+async def both(staff: Staff) -> list[Client]:
+    """Connect ops and admin, over both transports."""
+    return [await staff.socket("ops"), await staff.socket("admin"), await staff.http("ops")]
+
+
+async def test_an_attempt_is_told_of_from_its_start_to_its_end(
+    server: Server, cast: Cast, staff: Staff
+) -> None:
+    watchers = await both(staff)
+    for watcher in watchers:
+        join = await watcher.send("room_join", room="ops")
+        assert (join["room"], set(join["snapshot"])) == ("ops", {"offset", "counts", "running", "errors"})
+    talk = await begin(await cast.learner())
+    await talk.say()
+    await talk.end(grade=False)
+    for watcher in watchers:
+        await watcher.until("ops_entry", id=talk.attempt_id, phase="ended")
+        assert phases(watcher, talk.attempt_id) == [("attempt", "started", None), ("attempt", "ended", None)]
+        assert one_after_another(entries(watcher))
+        for _, data in entries(watcher):
+            assert set(data) == {"kind", "id", "subject_room", "phase", "owner", "room", "offset", "at"}
+            assert data["owner"] == {"kind": "profile", "id": cast.learner_id}
+            assert data["subject_room"] == f"profile_{cast.learner_id}"
+    assert [d["offset"] for _, d in entries(watchers[0])] == [d["offset"] for _, d in entries(watchers[2])]
+
+
+async def test_failures_are_told_with_their_code(server: Server, cast: Cast, staff: Staff) -> None:
+    ops = await staff.socket()
+    await ops.send("room_join", room="ops")
+    await server.script({"status": 400})
+    talk = await begin(await cast.learner(), "one")
+    for _ in range(2):
+        await talk.send("What is a loop?")
+        await talk.client.until("attempt_error", chat_id=talk.chat_id, count=1)
+        talk.client.seen.clear()
+    await ops.until("ops_entry", id=talk.attempt_id, phase="error", count=2)
+    told = ops.named("ops_entry", phase="error", id=talk.attempt_id)
+    assert [(d["code"], d["subject_room"]) for d in told] == [("upstream", talk.room)] * 2
+    await talk.client.send("attempt_end", **talk.ids)
+    await talk.client.until("attempt_error", type="grade")
+    await ops.until("ops_entry", id=talk.attempt_id, phase="error", count=3)
+    join = await (await staff.socket("admin")).send("room_join", room="ops")
+    assert [e["id"] for e in join["snapshot"]["errors"]][-3:] == [talk.attempt_id] * 3
+
+
+async def test_messages_add_nothing(server: Server, cast: Cast, staff: Staff) -> None:
+    talk = await begin(await cast.learner())
+    ops = await staff.socket()
+    join = await ops.send("room_join", room="ops")
+    for _ in range(3):
+        await talk.say()
+    again = await (await staff.socket()).send("room_join", room="ops")
+    assert again["offset"] == join["offset"]
+    running = {e["id"]: e for e in again["snapshot"]["running"]}
+    assert running[talk.attempt_id]["subject_room"] == f"profile_{cast.learner_id}"
+    assert again["snapshot"]["counts"]["attempt"]["started"] >= 1
+
+
+async def test_resuming_and_reading_back(server: Server, cast: Cast, staff: Staff) -> None:
+    ops = await staff.socket()
+    join = await ops.send("room_join", room="ops")
+    started = [(await begin(await cast.learner())).attempt_id for _ in range(3)]
+    await ops.until("ops_entry", id=started[-1])
+    late = await staff.http()
+    joined = await late.send("room_join", room="ops", after=join["offset"])
+    assert joined["recovered"] is True
+    await late.until("ops_entry", id=started[-1])
+    assert entries(late) == entries(ops)
+    await late.send("room_replay", room="ops", speed=0, **{"from": join["offset"] + 1})
+    await late.until("replay_end", room="ops")
+    assert [(e["name"], e["data"]) for e in late.named("replay_entry", room="ops")] == entries(ops)
+    async with people_of(server) as people:
+        person = people.a("admin")
+        page = await person.get(f"rooms/ops/entries?after={join['offset']}")
+        assert [(e["name"], e["data"]) for e in page["items"]] == entries(ops)
+        assert (await person.get("rooms/ops"))["room"] == "ops"
+    await late.send("room_leave", room="ops")
+    again = await late.send("room_join", room="ops")
+    assert "snapshot" in again
+
+
+@pytest.mark.parametrize("role", ["learner", "author"])
+async def test_others_may_not(server: Server, staff: Staff, role: Role) -> None:
+    for client in (await staff.socket(role), await staff.http(role)):
+        await refused(client, "room_join", "not_found", room="ops")
+        await refused(client, "room_replay", "not_found", room="ops", speed=0)
+    async with people_of(server) as people:
+        person = people.a(role)
+        for address in ("rooms/ops", "rooms/ops/entries"):
+            assert await person.refused(address, status=404) == "not_found"
+
+
+async def test_each_organisation_has_its_own(server: Server, cast: Cast, staff: Staff) -> None:
+    ours, theirs = await staff.socket("ops"), await staff.http("admin", org="elsewhere_a.b")
+    await ours.send("room_join", room="ops")
+    join = await theirs.send("room_join", room="ops")
+    assert (join["room"], join["offset"]) == ("ops", 0)
+    talk = await begin(await cast.learner())
+    await ours.until("ops_entry", id=talk.attempt_id)
+    await theirs.until("ops_beat")
+    assert entries(theirs) == []
+    again = await (await staff.socket("ops", org="elsewhere_a.b")).send("room_join", room="ops")
+    assert again["offset"] == 0
+    for name in ("ops:default", "ops:elsewhere_a.b"):
+        await refused(theirs, "room_join", "bad_request", room=name)
+        async with people_of(server) as people:
+            assert await people.a("ops", org="third").refused(f"rooms/{name}", status=404) == "not_found"
+    await theirs.drop()
+    await theirs.resume()
+    await theirs.until("ops_beat", count=len(theirs.named("ops_beat")) + 1)
+
+
+async def test_the_beat(server: Server, cast: Cast, staff: Staff) -> None:
+    loop = asyncio.get_running_loop()
+    watchers = [*await both(staff), await staff.socket("ops", org="elsewhere")]
+    for watcher in watchers:
+        await watcher.send("room_join", room="ops")
+    process = server.app[keys.PROCESS].name
+    await asyncio.gather(*(w.until("ops_beat", process=process) for w in watchers))
+    began = loop.time()
+    await asyncio.gather(*(w.until("ops_beat", process=process, count=3) for w in watchers))
+    assert loop.time() - began > 0.9
+    for watcher in watchers:
+        for beat in watcher.named("ops_beat"):
+            assert set(beat) == BEAT
+            assert beat["connections"] >= 1
+            assert beat["loop_lag_ms"] >= 0
+        assert len({b["process"] for b in watcher.named("ops_beat")}) == len(server.siblings) + 1
+    bystander = await staff.socket("ops")
+    assert bystander.named("ops_beat") == []
+
+
+async def test_the_beat_counts_what_goes_on(server: Server, cast: Cast, staff: Staff) -> None:
+    await server.script({"chunks_count": 60, "chunk_text": "word ", "delay_ms": 50})
+    ops = await staff.socket("ops")
+    await ops.send("room_join", room="ops")
+    talk = await begin(await cast.learner())
+    await talk.send()
+    await ops.when(lambda: any(b["replies_running"] >= 1 for b in ops.named("ops_beat")))
+    await ops.when(lambda: any(b["deltas_per_s"] >= 5 for b in ops.named("ops_beat")))
+    await ops.when(lambda: any(b["deliveries_per_s"] >= 5 for b in ops.named("ops_beat")))
+    await talk.client.send("attempt_stop", chat_id=talk.chat_id)
+    await talk.client.until("attempt_stopped")
+
+
+async def test_who_has_left_hears_no_beat(server: Server, staff: Staff) -> None:
+    ops, other = await staff.socket("ops"), await staff.socket("ops")
+    for client in (ops, other):
+        await client.send("room_join", room="ops")
+        await client.until("ops_beat")
+    await ops.send("room_leave", room="ops")
+    heard = len(ops.named("ops_beat"))
+    await other.until("ops_beat", count=len(other.named("ops_beat")) + 2)
+    assert len(ops.named("ops_beat")) == heard
