@@ -44,6 +44,7 @@ LIBRARIES: dict[str, str] = {
 }
 EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "socketio": ("server.cli.chat_link",),  # its client; the terminal chat is one of anybody's
+    "redis": ("server.jobs",),  # the exceptions that docket raises
 }
 
 

@@ -1,0 +1,281 @@
+"""Durable jobs: work that outlives a request, done by whichever process has a free slot.
+
+The database is the ledger: a job reads there what is to do, claims it, and stores the result. What is queued
+here may be lost, delivered again, or delivered twice; the reconciler finds what was lost.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import structlog
+from docket import Docket, Worker
+from redis.exceptions import RedisError
+
+from server.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+Run = Callable[[str], Awaitable[None]]
+Find = Callable[[], Awaitable[list[tuple[str, str]]]]
+
+RECONCILE_SECONDS = 30.0
+# Leases are renewed four times in it, so a dead worker's job comes back after three quarters of it at the
+# earliest. By then, 10 s, the dead process must count as dead, or the job would be let be.
+REDELIVERY_SECONDS = 14.0
+WATCH_SECONDS = 1.0
+ANSWER_SECONDS = 2.0
+STOP_SECONDS = 5.0
+# New jobs end the waiting read, so that it may be long; it is short when all slots were taken a moment ago,
+# because then it is a pause between looks for a free one.
+IDLE_POLL = timedelta(seconds=0.25)
+BUSY_POLL = timedelta(seconds=0.02)
+_NEVER = timedelta(hours=1)  # of what docket does in intervals and nobody needs here
+_MEMORY = "memory://"
+_TASK = "job"
+
+
+class Jobs:
+    """Runs jobs of several kinds, `slots` at a time in this process; 0 leaves them to other processes.
+
+    `url` is that of Redis or Valkey, None for a queue in this process. Processes with the same `name` share
+    their jobs.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str | None,
+        name: str,
+        slots: int,
+        reconcile_seconds: float = RECONCILE_SECONDS,
+        redelivery_seconds: float = REDELIVERY_SECONDS,
+    ) -> None:
+        self.running = 0
+        self._slots = slots
+        self._free = asyncio.Semaphore(slots)
+        self._every = reconcile_seconds
+        self._redelivery = timedelta(seconds=redelivery_seconds)
+        self._runs: dict[str, Run] = {}
+        self._finds: list[Find] = []
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._open = False
+        self._busy = False  # all slots were taken since the last look
+        self._away = False
+        self._server: str | None = None  # which start of Redis this is; each starts empty
+        self._lost = asyncio.Event()
+        self._worker: Worker | None = None
+        self._released: asyncio.Future[None] | None = None
+        self._remote = url is not None
+        self._docket = Docket(
+            name=f"{name}-jobs",
+            url=url or _MEMORY,
+            heartbeat_interval=_NEVER,
+            execution_ttl=timedelta(0),
+        )
+        self._docket.register(self._work, names=[_TASK])
+
+    def handle(self, kind: str, run: Run) -> None:
+        """Have jobs of a kind done by `run`, which gets the key. Call it before run().
+
+        `run` may be cancelled, may be called again for a key that is done, and in several processes at once.
+        What it raises is logged; the job is not tried again until somebody wakes it.
+        """
+        self._runs[kind] = run
+
+    def reconcile(self, find: Find) -> None:
+        """Have what `find` returns woken at the start, every 30 s, and when the queue was lost."""
+        self._finds.append(find)
+
+    async def wake(self, kind: str, key: str) -> None:
+        """Have a job done soon, once for all wakes that come while it waits or runs; never raises.
+
+        When Redis is away it is done here, or, without slots, left for the reconcilers of others.
+        """
+        if self._open and not await self._queue(kind, key) and self._slots:
+            self._begin(kind, key)
+
+    async def run(self) -> None:
+        """Do jobs until cancelled, also while Redis is away; cancels the jobs that run then."""
+        async with self._docket:
+            self._open = True
+            try:
+                async with asyncio.TaskGroup() as parts:
+                    parts.create_task(self._reconcile(), name="jobs-reconcile")
+                    parts.create_task(self._serve(), name="jobs-serve")
+            finally:
+                self._open = False
+                await self._stop()
+
+    # --- jobs of this process --------------------------------------------------------------------------
+
+    def _begin(self, kind: str, key: str) -> asyncio.Task[None] | None:
+        """Start a job unless it waits or runs here; None when its kind is not known."""
+        name = _name(kind, key)
+        if (job := self._jobs.get(name)) is not None:
+            return job
+        if (run := self._runs.get(kind)) is None:
+            log.error("a job of a kind that this process does not know", kind=kind)
+            return None
+        job = self._jobs[name] = asyncio.create_task(self._perform(run, key), name=name)
+        job.add_done_callback(self._ended)
+        return job
+
+    async def _perform(self, run: Run, key: str) -> None:
+        async with self._free:
+            self.running += 1
+            if self.running >= self._slots:
+                self._pace(busy=True)
+            try:
+                await run(key)
+            finally:
+                self.running -= 1
+
+    def _ended(self, job: asyncio.Task[None]) -> None:
+        del self._jobs[job.get_name()]
+        if job.cancelled() or (error := job.exception()) is None:
+            return
+        if isinstance(error, Unavailable):
+            log.warning("a job could not be done now", job=job.get_name(), code=error.code)
+        else:
+            log.error("a job broke", job=job.get_name(), exc_info=error)
+
+    async def _stop(self) -> None:
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.cancel()
+        if jobs:
+            _, left = await asyncio.wait(jobs, timeout=STOP_SECONDS)
+            for job in left:
+                log.error("a job does not end", job=job.get_name(), seconds=STOP_SECONDS)
+
+    def _pace(self, *, busy: bool) -> None:
+        self._busy = busy
+        if self._worker is not None:
+            self._worker.minimum_check_interval = BUSY_POLL if busy else IDLE_POLL
+
+    # --- the queue -------------------------------------------------------------------------------------
+
+    async def _queue(self, kind: str, key: str) -> bool:
+        """Put a job into the queue; False when that cannot be reached."""
+        if self._away:
+            return False
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._docket.add(_TASK, key=_name(kind, key))(kind, key)
+        except (RedisError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def _work(self, kind: str, key: str) -> None:
+        """Do a job from the queue; it is taken off when this returns, and comes back when this is cancelled.
+
+        The job is a task of its own: when Redis goes it goes on, and when it is delivered again it is joined.
+        """
+        released = self._released
+        job = self._begin(kind, key)
+        if job is None or released is None:
+            return
+        await asyncio.wait([job, released], return_when=asyncio.FIRST_COMPLETED)
+        if not job.done() or job.cancelled():
+            raise asyncio.CancelledError
+
+    async def _serve(self) -> None:
+        """Take jobs from the queue whenever it can be reached."""
+        while True:
+            server = await self._answer()
+            self._note(server)
+            if server is None:
+                await asyncio.sleep(WATCH_SECONDS)
+                continue
+            async with self._working() as work:
+                await self._watch(work)
+
+    async def _watch(self, work: "asyncio.Future[None]") -> None:
+        """Return when the queue is away, or working on it has ended."""
+        while not (await asyncio.wait([work], timeout=WATCH_SECONDS))[0]:
+            server = await self._answer()
+            self._note(server)
+            if server is None:
+                return
+            self._pace(busy=self._busy)
+            self._busy = self.running >= self._slots
+        log.error(
+            "the queue of jobs broke; it is opened again", exc_info=not work.cancelled() and work.exception()
+        )
+        await asyncio.sleep(WATCH_SECONDS)
+
+    @asynccontextmanager
+    async def _working(self) -> "AsyncIterator[asyncio.Future[None]]":
+        """Work on the queue; at the end jobs that run go on, and stay in the queue."""
+        if self._slots == 0:
+            yield asyncio.get_running_loop().create_future()
+            return
+        released = self._released = asyncio.get_running_loop().create_future()
+        async with self._make_worker() as worker:
+            self._worker = worker
+            task = asyncio.create_task(worker.run_forever(), name="jobs-worker")
+            try:
+                yield task
+            finally:
+                self._worker = None
+                task.cancel()
+                released.set_result(None)
+                await asyncio.wait([task], timeout=ANSWER_SECONDS)
+                task.cancel()  # it may be waiting for an answer of Redis without a limit
+                await asyncio.wait([task])
+
+    def _make_worker(self) -> Worker:
+        return Worker(
+            self._docket,
+            name=secrets.token_hex(8),
+            concurrency=self._slots,
+            redelivery_timeout=self._redelivery,
+            reconnection_delay=timedelta(seconds=WATCH_SECONDS),
+            minimum_check_interval=IDLE_POLL,
+            scheduling_resolution=_NEVER,
+            schedule_automatic_tasks=False,
+        )
+
+    async def _answer(self) -> str | None:
+        """Return the name of this start of Redis, None when it is away."""
+        if not self._remote:
+            return _MEMORY
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS), self._docket.redis() as redis:
+                return str((await redis.info("server"))["run_id"])
+        except (RedisError, OSError, TimeoutError):
+            return None
+
+    def _note(self, server: str | None) -> None:
+        """Log once per change, and have what was in the queue found again when it is lost."""
+        if server is None:
+            if not self._away:
+                log.warning("redis away; jobs are done where they are woken", slots=self._slots)
+            self._away = True
+            return
+        if self._away:
+            log.info("redis back")
+        if self._away or (self._server is not None and self._server != server):
+            self._lost.set()
+        self._away, self._server = False, server
+
+    async def _reconcile(self) -> None:
+        while True:
+            self._lost.clear()
+            for find in self._finds:
+                try:
+                    found = await find()
+                except Unavailable as error:
+                    log.warning("lost jobs cannot be looked for now", code=error.code)
+                    continue
+                for kind, key in found:
+                    await self.wake(kind, key)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await self._lost.wait()
+
+
+def _name(kind: str, key: str) -> str:
+    return f"{kind}:{key}"
