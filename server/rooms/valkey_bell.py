@@ -64,7 +64,7 @@ class ValkeyBell:
         self._waiting = Waiting()
         self._words: deque[tuple[bytes, bytes]] = deque(maxlen=MAX_WORDS)
         self._news = asyncio.Event()
-        self._up = False
+        self.up = asyncio.Event()  # there is a connection
         self._complained = False
         self._beats = 0
         self._beaten = 0
@@ -74,7 +74,7 @@ class ValkeyBell:
     @property
     def healthy(self) -> bool:
         """Tell whether the others are heard; if not, followed rooms are to be read again and again."""
-        return self._up and self.age <= self._quiet
+        return self.up.is_set() and self.age <= self._quiet
 
     @property
     def age(self) -> float:
@@ -93,10 +93,10 @@ class ValkeyBell:
                 async with linked(self._pool) as link:
                     await self._serve(link)
             except BROKEN as error:
-                if self._up or not self._complained:
+                if self.up.is_set() or not self._complained:
                     self._complained = True
                     log.warning("bell away; rooms are read every 250 ms", reason=type(error).__name__)
-                pause = FIRST_PAUSE if self._up else min(pause * 2, LONGEST_PAUSE)
+                pause = FIRST_PAUSE if self.up.is_set() else min(pause * 2, LONGEST_PAUSE)
             finally:
                 self._lost()
             await asyncio.sleep(pause)
@@ -117,7 +117,7 @@ class ValkeyBell:
 
     def ring(self, room: str, entries: Sequence[Entry]) -> None:
         """Announce entries that are in the log; while nobody hears, only their number is kept."""
-        if self._up:
+        if self.up.is_set():
             self._waiting.ring(room, entries)
         else:
             self._waiting.number(room, entries[-1].n)
@@ -141,13 +141,13 @@ class ValkeyBell:
         self._calls[what] = call
 
     def _say(self, channel: bytes, body: bytes) -> None:
-        if self._up:
+        if self.up.is_set():
             self._words.append((channel, self._seal.close(channel, body)))
             self._news.set()
 
     def _lost(self) -> None:
         """Hear nobody: what waited is announced by number when there is a connection again."""
-        self._up = False
+        self.up.clear()
         self._words.clear()
         self._subscriptions.lost()
         self._waiting.lost()
@@ -173,7 +173,7 @@ class ValkeyBell:
         while True:
             await self._news.wait()
             self._news.clear()
-            if not self._up:
+            if not self.up.is_set():
                 continue
             on, off = self._subscriptions.changes()
             for rooms in _parts(on):
@@ -203,7 +203,7 @@ class ValkeyBell:
 
     def _confirmed(self, channel: bytes) -> None:
         if channel == self._own:
-            self._up = True
+            self.up.set()
             self._heard_at = time.monotonic()
             self._news.set()
             log.info("bell heard")

@@ -1,14 +1,14 @@
 """One process's worth of the core, and clients that follow it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import orjson
 
 from schemas.attempt import AttemptJoined
 from server.engine.ids import new
-from server.rooms.bell import LocalBell
+from server.rooms.bell import Bell, LocalBell
 from server.rooms.connection import Connection
 from server.rooms.entry import Entry
 from server.rooms.hub import Hub, Place
@@ -17,31 +17,66 @@ from server.rooms.outbox import Outboxes
 from server.rooms.process import Process
 from server.rooms.room import Room
 from server.rooms.snapshot import Snapshots
+from server.rooms.valkey_bell import ValkeyBell
 from server.store import Store
 from server.store.aggregates import AggregateStore
 from server.store.entries import Row
 
+MakeBell = Callable[[Process], Bell]
 CHAT_ID = "00000000-0000-4000-8000-000000000001"
 MARKER = AttemptJoined(chat_id=CHAT_ID, success=True)
 
 
-class Node:
-    """What a process has of the core; its bell reaches nobody."""
+def deaf(process: Process) -> Bell:
+    """Return a bell that reaches nobody."""
+    return LocalBell(process.name)
 
-    def __init__(self, store: Store, *aggregates: AggregateStore) -> None:  # type: ignore[type-arg]
+
+def over(url: str, *, quiet: float = 10.0) -> MakeBell:
+    """Return what makes bells over a Valkey."""
+
+    def make(process: Process) -> Bell:
+        return ValkeyBell(
+            url, prefix="conformance:", process=process.name, key=lambda: process.secret, quiet=quiet
+        )
+
+    return make
+
+
+class Node:
+    """What a process has of the core; unless another is given, its bell reaches nobody."""
+
+    def __init__(
+        self,
+        store: Store,
+        *aggregates: AggregateStore,  # type: ignore[type-arg]
+        bell: MakeBell = deaf,
+    ) -> None:
         self.store = store
         self.process = Process(f"process-{new()}", store.processes)
         self.snapshots = Snapshots(store.entries, {}, epoch=lambda: self.process.epoch)
-        bell = LocalBell(self.process.name)
-        self.hub = Hub(store.entries, process=self.process, bell=bell, snapshots=self.snapshots)
+        self.bell = bell(self.process)
+        self.hub = Hub(store.entries, process=self.process, bell=self.bell, snapshots=self.snapshots)
         self.log: Log = self.hub.log
         self.outboxes = Outboxes(self.log, aggregates)
+        self.publishing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Begin to commit."""
+        """Begin to commit, and to hear of others."""
         await self.process.beat()
-        self._tasks.append(asyncio.create_task(self.log.run()))
+        self._tasks += [asyncio.create_task(run()) for run in (self.log.run, self.hub.run, self.bell.run)]
+
+    @property
+    def valkey_bell(self) -> ValkeyBell:
+        """Return the bell of a node that was given one over a Valkey."""
+        assert isinstance(self.bell, ValkeyBell)
+        return self.bell
+
+    def catch_up(self) -> None:
+        """Read the log as every 30 s, where nothing else tells of the others."""
+        if isinstance(self.bell, LocalBell):
+            self.hub.check()
 
     def sweep(self) -> None:
         """Begin to clear and sweep outboxes."""
@@ -60,6 +95,7 @@ class Node:
         self, room: str, text: str, *, eid: str | None = None, leased: bool = False
     ) -> "asyncio.Future[int]":
         """Queue an entry with a text."""
+        self.publishing.set()
         return self.log.publish(
             room, "attempt_progress", orjson.dumps({"text": text}), eid=eid, leased=leased
         )
@@ -73,9 +109,9 @@ Nodes = list[Node]
 
 
 @asynccontextmanager
-async def running(store: Store, *, count: int) -> AsyncIterator[Nodes]:
+async def running(store: Store, *, count: int, bell: MakeBell = deaf) -> AsyncIterator[Nodes]:
     """Run some nodes on one database."""
-    nodes = [Node(store) for _ in range(count)]
+    nodes = [Node(store, bell=bell) for _ in range(count)]
     for node in nodes:
         await node.start()
     try:

@@ -23,7 +23,7 @@ async def publish(nodes: Nodes, room: str, count: int) -> None:
     shares = [count // len(nodes) + (n < count % len(nodes)) for n in range(len(nodes))]
     await asyncio.gather(*[one(node, share) for node, share in zip(nodes, shares, strict=True)])
     for node in nodes:
-        node.hub.check()
+        node.catch_up()
 
 
 async def test_followers_of_every_speed_get_every_entry(nodes: Nodes, store: Store, room: str) -> None:
@@ -52,7 +52,7 @@ async def test_joining_in_mid_stream_works_from_every_offset(nodes: Nodes, room:
         await asyncio.sleep(0)
     await streaming
     for node in nodes:
-        node.hub.check()
+        node.catch_up()
     for client, after, place in zip(clients, offsets, places, strict=True):
         await client.until(room, head + 100)
         check_followed(client, room, after=after, upto=head + 100)
@@ -123,7 +123,7 @@ async def test_a_snapshot_and_what_follows_are_everything(nodes: Nodes, store: S
     rows = await whole(store, room)
     check_log(rows)
     for node in nodes:
-        node.hub.check()
+        node.catch_up()
     fold = FOLDS["attempt"]
     all_of_it = fold.initial()
     for row in rows:
@@ -195,7 +195,7 @@ async def test_a_room_heard_of_while_it_loads_misses_nothing(pair: Nodes, room: 
         assert all(place.recovered for place in places)
         rows = await whole(pair[0].store, room)
         for node, client in zip(pair, clients, strict=True):
-            node.hub.check()
+            node.catch_up()
             await client.until(room, len(rows))
             check_followed(client, room, after=0, upto=len(rows))
             await client.close()
@@ -298,7 +298,7 @@ async def test_a_checkpoint_of_who_has_heard_more_hides_nothing(pair: Nodes, sto
     client = Client(deaf)
     place = await client.join(room)
     assert place.offset <= (await deaf.room(room)).head
-    deaf.hub.check()
+    deaf.catch_up()
     await client.until(room, 10)
     check_followed(client, room, after=place.offset, upto=10)
     for one in (early, client):

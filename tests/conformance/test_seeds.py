@@ -8,7 +8,7 @@ import pytest
 from server.engine.ids import new
 from server.store import connect
 from tests.conformance.conftest import DATABASE
-from tests.conformance.nodes import Client, Node, Nodes, check_log, running, text_of, whole
+from tests.conformance.nodes import Client, Node, Nodes, check_log, deaf, over, running, text_of, whole
 from tests.conformance.shuffled import ShuffledLoop, run_shuffled
 
 SEEDS = range(50)
@@ -40,12 +40,13 @@ async def follower(node: Node, room: str, luck: random.Random, *, done: asyncio.
     return got
 
 
-async def story(url: str, seed: int) -> None:
+async def story(url: str, seed: int, *, valkey_url: str) -> None:
     """Let three publishers and four restless followers meet, and compare what arrived with the log."""
     luck = random.Random(seed)
     store = connect(url, DATABASE)
     rooms = [f"attempt_{new()}" for _ in range(2)]
-    async with running(store, count=luck.choice([1, 2])) as nodes:
+    bell = luck.choice([deaf, over(valkey_url)])
+    async with running(store, count=luck.choice([1, 2, 3]), bell=bell) as nodes:
         done = asyncio.Event()
         following = [
             asyncio.create_task(follower(luck.choice(nodes), rooms[n % 2], luck, done=done)) for n in range(4)
@@ -76,15 +77,15 @@ async def check_resumed(nodes: Nodes, room: str, numbers: list[int]) -> None:
     for node in nodes:
         client = Client(node)
         await client.join(room, after=0)
-        node.hub.check()
+        node.catch_up()
         await client.until(room, top)
         assert client.numbers(room) == list(range(1, top + 1))
         await client.close()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_seed(prepared: str, seed: int) -> None:
-    run_shuffled(story(prepared, seed), seed=seed)
+def test_a_seed(prepared: str, valkey_url: str, seed: int) -> None:
+    run_shuffled(story(prepared, seed, valkey_url=valkey_url), seed=seed)
 
 
 def test_a_failure_names_its_seed() -> None:
