@@ -14,6 +14,7 @@ for (let n = 0; n < given.times; n += 1) {
   if (given.transports[0] !== given.transports.at(-1)) await upgraded;
   const left = await call("room_leave", { room: `profile_${confirmed.profile_id}` });
   lives.push({ sid: engine.id, transport: transport(), left, errors, closed });
+  socket.off("disconnect");
   socket.disconnect();
 }
 report({ lives });
