@@ -11,7 +11,7 @@ import orjson
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import IndexModel
 
-from schemas.envelope import Id
+from schemas.envelope import MAX_SAFE_INTEGER, Id
 from schemas.test import Invocation, Recording, Run, RunState, Test
 from server.errors import BadRequest
 from server.store.aggregates import AggregateStore
@@ -33,7 +33,10 @@ RUN_INDEXES = [
     IndexModel([("replay_id", 1)], sparse=True),
     IndexModel([("grades.grade_id", 1)], sparse=True),
 ]
-_ORDER = [("created_at", -1), ("position", 1), ("_id", 1)]
+Order = tuple[tuple[str, int], ...]
+_NEWEST: Order = (("created_at", -1), ("position", 1), ("_id", 1))
+_PLACED: Order = (("position", 1), ("cycle", 1), ("_id", 1))
+_IN_TEST: Order = (("position", 1), ("_id", 1))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,13 +84,14 @@ class ReplayStore:
         return [Invocation.model_validate({**row, "id": row["_id"]}) for row in rows]
 
     async def invocation_page(self, query: Query, *, limit: int, cursor: str | None) -> Page[Invocation]:
-        """Return a page of invocations."""
-        rows, following = await self._page("invocations", query, limit=limit, cursor=cursor)
+        """Return a page of invocations; those of one test by position."""
+        order = _IN_TEST if "test_id" in query else _NEWEST
+        rows, following = await self._page("invocations", query, order=order, limit=limit, cursor=cursor)
         return Page([Invocation.model_validate({**row, "id": row["_id"]}) for row in rows], following)
 
     async def run_page(self, query: Query, *, limit: int, cursor: str | None) -> Page[Run]:
         """Return a page of runs without their messages; the newest cycle comes first."""
-        rows, following = await self._page("runs", query, limit=limit, cursor=cursor)
+        rows, following = await self._page("runs", query, order=_NEWEST, limit=limit, cursor=cursor)
         return Page([_run(row) for row in rows], following)
 
     async def run(self, key: Id, *, org: str) -> Run | None:
@@ -114,13 +118,12 @@ class ReplayStore:
         while True:
             with guard():
                 found = self._database.runs.find({**query, **after}, projection=projection)
-                ordered = found.sort([("position", 1), ("cycle", 1), ("_id", 1)]).limit(size)
-                rows = await ordered.to_list(size)
+                rows = await found.sort(list(_PLACED)).limit(size).to_list(size)
             if rows:
                 yield [_run(row) for row in rows]
             if len(rows) < size:
                 return
-            after = _after(rows[-1])
+            after = _behind([rows[-1][name] for name, _ in _PLACED], _PLACED)
 
     async def each_recording(self, test_id: Id) -> AsyncIterator[list[Recording]]:
         """Yield all recorded runs of a test in batches, in an order that stays."""
@@ -153,15 +156,15 @@ class ReplayStore:
         return counts
 
     async def _page(
-        self, name: str, query: Query, *, limit: int, cursor: str | None
+        self, name: str, query: Query, *, order: Order, limit: int, cursor: str | None
     ) -> tuple[list[dict[str, Any]], str | None]:
-        wanted = {"$and": [query, _behind(cursor)]} if cursor else query
+        wanted = {"$and": [query, _behind(_decoded(cursor, order), order)]} if cursor else query
         with guard():
             found = self._database[name].find(wanted, projection=_WITHOUT_TALK)
-            rows = await found.sort(_ORDER).limit(limit + 1).to_list(limit + 1)
+            rows = await found.sort(list(order)).limit(limit + 1).to_list(limit + 1)
         more = len(rows) > limit
         rows = rows[:limit]
-        return rows, _cursor(rows[-1]) if more else None
+        return rows, _encoded(rows[-1], order) if more else None
 
 
 def _counting(by: CountedBy, keys: Sequence[Id]) -> list[dict[str, Any]]:
@@ -180,39 +183,37 @@ def _counting(by: CountedBy, keys: Sequence[Id]) -> list[dict[str, Any]]:
     ]
 
 
-def _after(row: dict[str, Any]) -> Query:
-    """Return the filter for what comes after a row by (position, cycle, _id)."""
-    position, cycle, key = row["position"], row["cycle"], row["_id"]
-    return {
-        "$or": [
-            {"position": {"$gt": position}},
-            {"position": position, "cycle": {"$gt": cycle}},
-            {"position": position, "cycle": cycle, "_id": {"$gt": key}},
-        ]
-    }
+def _behind(place: Sequence[Any], order: Order) -> Query:
+    """Return the filter for what comes behind a place."""
+    ways: list[Query] = []
+    for number, (name, direction) in enumerate(order):
+        same = {field: value for (field, _), value in zip(order, place[:number], strict=False)}
+        ways.append({**same, name: {"$gt" if direction > 0 else "$lt": place[number]}})
+    return {"$or": ways}
 
 
-def _cursor(row: dict[str, Any]) -> str:
-    place = [int(row["created_at"].timestamp() * 1000), row["position"], row["_id"]]
-    return base64.urlsafe_b64encode(orjson.dumps(place)).decode()
+def _encoded(row: dict[str, Any], order: Order) -> str:
+    """Return an opaque cursor behind a row."""
+    place = [row[name] for name, _ in order]
+    written = [int(v.timestamp() * 1000) if isinstance(v, datetime) else v for v in place]
+    return base64.urlsafe_b64encode(orjson.dumps(written)).decode()
 
 
-def _behind(cursor: str) -> Query:
-    """Return the filter for what comes behind a cursor; raises BadRequest for any that we did not make."""
+def _decoded(cursor: str, order: Order) -> list[Any]:
+    """Return the place that a cursor names; raises BadRequest for any that we did not make."""
     try:
-        at, position, key = orjson.loads(base64.urlsafe_b64decode(cursor))
-        if not (isinstance(at, int) and isinstance(position, int) and isinstance(key, str)):
+        place = orjson.loads(base64.urlsafe_b64decode(cursor))
+        kinds = [str if name == "_id" else int for name, _ in order]
+        if not isinstance(place, list) or [type(value) for value in place] != kinds:
             raise ValueError(cursor)
-        moment = datetime.fromtimestamp(at / 1000, UTC)
+        if any(abs(value) > MAX_SAFE_INTEGER for value in place if isinstance(value, int)):
+            raise ValueError(cursor)
+        return [
+            datetime.fromtimestamp(value / 1000, UTC) if name == "created_at" else value
+            for (name, _), value in zip(order, place, strict=True)
+        ]
     except (ValueError, binascii.Error, OverflowError, OSError, TypeError) as error:
         raise BadRequest("cursor: not one of ours; take next_cursor of the previous page.") from error
-    return {
-        "$or": [
-            {"created_at": {"$lt": moment}},
-            {"created_at": moment, "position": {"$gt": position}},
-            {"created_at": moment, "position": position, "_id": {"$gt": key}},
-        ]
-    }
 
 
 def _run(row: dict[str, Any]) -> Run:

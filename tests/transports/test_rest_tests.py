@@ -1,8 +1,10 @@
 """Tests, invocations and runs over HTTP: pages, filters, single objects, and who sees them."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from schemas.content import Agent
@@ -23,6 +25,7 @@ from tests.support.rest import People, Rest
 from tests.support.running import Server
 
 SECOND = uid("second")
+TOO_LARGE = base64.urlsafe_b64encode(orjson.dumps([1, 2**63, "x"])).decode()
 RUNS = [
     make_run("one", grades=[make_grade(passed=False), make_grade()]),
     make_run("two", position=2, grades=[make_grade(passed=False, grade_id=uid("missed"))]),
@@ -40,7 +43,12 @@ async def author(server: Server, people: People) -> Rest:
         server.app[keys.STORE],
         make_test(invocation_ids=[INVOCATION, SECOND]),
         make_invocation(cycle=2, total_runs=4, infinite_mode=True),
-        make_invocation("second", position=1, agent=Agent(id=uid("bold"), name="Bold")),
+        make_invocation(
+            "second",
+            position=1,
+            agent=Agent(id=uid("bold"), name="Bold"),
+            created_at=NOW + timedelta(milliseconds=1),  # made one after the other
+        ),
         *RUNS,
         *(make_recording(name) for name in ("one", "two")),
     )
@@ -75,13 +83,18 @@ async def test_a_test_with_its_figures(author: Rest) -> None:
 
 
 async def test_an_invocation_says_from_where_its_room_goes_on(author: Rest) -> None:
-    first, second = (await author.get("invocations"))["items"]
+    first, second = (await author.get(f"invocations?test_id={TEST}"))["items"]
     assert (first["room"], first["offset"]) == (f"test_{INVOCATION}", 0)
     assert first["epoch"]
     assert (first["position"], second["position"]) == (0, 1)
     assert (first["cycle"], first["total_runs"], first["remaining_runs"]) == (2, 4, 4)
     assert first["counts"]["total"] == 5
     assert second["counts"]["passed"] == 1
+    page = await author.get(f"invocations?test_id={TEST}&limit=1")
+    rest = await author.get(f"invocations?test_id={TEST}&cursor={page['next_cursor']}")
+    assert [*page["items"], *rest["items"]] == [first, second]
+    assert (await author.get("invocations"))["items"] == [second, first]
+    await author.refused(f"invocations?cursor={page['next_cursor']}", status=400)  # of another order
 
 
 async def test_runs_come_newest_first_and_by_position(author: Rest) -> None:
@@ -190,6 +203,7 @@ async def test_only_authors_ops_and_admins_of_the_organisation_see_tests(
         ("runs?cursor=x", 400),
         ("tests?cursor=x", 400),
         ("runs?cursor=WzEsMl0=", 400),
+        (f"runs?cursor={TOO_LARGE}", 400),
         ("runs?test_id=one", 404),
         ("runs/one", 404),
         (f"runs/{uid('one')}", 404),  # a recorded run has as many runs as agents and cycles

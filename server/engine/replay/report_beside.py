@@ -22,7 +22,10 @@ def talk(recording: Recording | None, run: Run) -> Html:
 def _row(pair: Pair) -> Html:
     before = plain(pair.recorded.content) if pair.recorded else ""
     after = plain(pair.replayed.content) if pair.replayed else ""
-    left, right = differences(before, after)
+    if pair.recorded and pair.replayed:
+        left, right = differences(before, after)
+    else:
+        left, right = [Piece(before, False)], [Piece(after, False)]
     return tag(
         "tr",
         _cell(pair.recorded, left, mark="del", missing="not recorded"),
@@ -34,11 +37,11 @@ def _row(pair: Pair) -> Html:
 def _cell(message: Said | None, pieces: list[Piece], *, mark: str, missing: str) -> Html:
     if message is None:
         return tag("td", missing, cls="gone")
-    text = join(tag(mark, p.text) if p.differs else p.text for p in pieces)
+    text = join(tag(mark, p.text) if p.differs else p.text for p in pieces if p.text)
     return tag(
         "td",
         tag("div", SPEAKERS[message.role], _matched(message), cls="who"),
-        tag("div", text, cls="call" if message.role == "tool" else "text", dir="auto") if pieces else None,
+        tag("div", text, cls="call" if message.role == "tool" else "text", dir="auto") if text else None,
         *(_call(call) for call in message.tool_calls),
     )
 

@@ -14,6 +14,11 @@ from server.engine.replay.report_words import WORDS, model_of, plain, score_of, 
 
 OWN_STYLE = Html(Path(__file__).with_suffix(".css").read_text())
 
+POWERS = (
+    "pass^k is the chance that k replays of one recorded run, taken from its cycles, all pass; "
+    "the mean over the recorded runs that were judged at least k times."
+)
+
 
 class PageReport:
     """A whole HTML document that loads nothing; every text in it is escaped."""
@@ -115,7 +120,8 @@ def _tables(summary: Summary) -> list[Html | None]:
     return [
         tag("h3", "Agents"),
         figures_table(summary.parts),
-        tag("h3", "pass^k: the chance that k replays of one recorded run all pass") if powers else None,
+        tag("h3", "All of k replays passed") if powers else None,
+        tag("p", POWERS, cls="meta") if powers else None,
         powers,
         tag("h3", "Runs"),
         runs_table(summary.parts),
@@ -164,7 +170,7 @@ def _grade(run: Run) -> Html | None:
     heads = [tag("th", name, scope="col") for name in ("Criterion", "Points", "Feedback")]
     return join(
         [
-            tag("p", f"{score_of(grade)}. {plain(grade.description)}", cls="text", dir="auto"),
+            tag("p", plain(grade.description) or score_of(grade), cls="text", dir="auto"),
             tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows)),
         ]
     )
