@@ -75,7 +75,7 @@ class Cast:
 
     async def guest(self, **auth: str) -> Socket:
         """Connect somebody without a token."""
-        return await self._stack.enter_async_context(socket(self._server.url, auth))
+        return await self._stack.enter_async_context(socket(self._server.door, auth))
 
     async def over(self, transport: str) -> Socket | Http:
         """Connect the learner once more, over a socket or over HTTP with a stream."""
@@ -84,13 +84,13 @@ class Cast:
     async def http(self, *, connect: bool = True) -> Http:
         """Give the learner an HTTP client, with a stream."""
         token = self._server.token(self.learner_id)
-        client = await self._stack.enter_async_context(http_client(self._server.url, token=token))
+        client = await self._stack.enter_async_context(http_client(self._server.door, token=token))
         if connect:
             await client.connect()
         return client
 
     async def _socket(self, token: str, options: dict[str, object]) -> Socket:
-        return await self._stack.enter_async_context(socket(self._server.url, {"token": token}, **options))
+        return await self._stack.enter_async_context(socket(self._server.door, {"token": token}, **options))
 
 
 @pytest_asyncio.fixture

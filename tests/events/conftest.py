@@ -1,4 +1,4 @@
-"""One server for all of these tests, each with people of its own; the learner, over every transport."""
+"""Every test on one server and on two, with people of its own; the learner, over every transport."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from server.llm.scripted import ScriptedModel
 from tests.conftest import Cast
@@ -21,14 +22,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def shared_server(mongod_url: str) -> AsyncIterator[Server]:
-    """Run a server and a scripted model."""
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=["one", "two"])
+async def shared_server(
+    mongod_url: str, valkey_url: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Server]:
+    """Run a server and a scripted model, or two servers with a bell between them."""
     model = ScriptedModel()
     model_url = await model.start()
-    async with running(settings_for(mongod_url, model_url)) as (url, app):
+    several = request.param == "two"
+    bell = SecretStr(valkey_url) if several else None
+    settings = settings_for(mongod_url, model_url, redis_url=bell)
+    async with AsyncExitStack() as stack:
+        url, app = await stack.enter_async_context(running(settings))
         await load_pack(app)
-        yield Server(url=url, app=app, model=model, model_url=model_url.removesuffix("/v1"))
+        others = [await stack.enter_async_context(running(settings)) for _ in range(1 if several else 0)]
+        yield Server(
+            url=url,
+            app=app,
+            model=model,
+            model_url=model_url.removesuffix("/v1"),
+            siblings=tuple(other for other, _ in others),
+        )
     await model.stop()
 
 

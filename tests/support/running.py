@@ -25,12 +25,21 @@ SECRET = SecretStr("a secret of the tests, long enough for HS256")
 
 @dataclass
 class Server:
-    """A running application and how to reach it."""
+    """A running application and how to reach it; `siblings` are more of them on the same database."""
 
     url: str
     app: web.Application
     model: ScriptedModel
     model_url: str
+    siblings: tuple[str, ...] = ()
+    _doors: int = 0
+
+    @property
+    def door(self) -> str:
+        """Return the addresses in turn, so that clients spread over the servers."""
+        self._doors += 1
+        urls = (self.url, *self.siblings)
+        return urls[self._doors % len(urls)]
 
     def token(self, profile: Id, *, role: Role = "learner", seconds: float = 3600) -> str:
         """Return a token for a profile."""
