@@ -5,10 +5,12 @@ import re
 from typing import Any
 
 import aiohttp
+import pytest
 
 from schemas.grade import Grade
 from server.engine.attempts.export import COLUMNS
 from server.engine.ids import new
+from server.engine.replay.report_csv import REPORT_COLUMNS
 from tests.imports import ROOT
 from tests.support.attempts import begin
 from tests.support.clients import http_client
@@ -79,6 +81,8 @@ def test_the_grade_has_the_fields_of_a_grade() -> None:
     assert missing(shown, Grade.model_validate(shown).model_dump()) == []
 
 
-def test_every_column_is_described() -> None:
-    table = re.findall(r"^\| (`[^|]*) \|", PAGE, re.MULTILINE)
-    assert re.findall(r"`(\w+)`", " ".join(table)) == list(COLUMNS)
+@pytest.mark.parametrize(("title", "columns"), [("Exports", COLUMNS), ("Reports of tests", REPORT_COLUMNS)])
+def test_every_column_is_described(title: str, columns: tuple[str, ...]) -> None:
+    section = PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    table = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
+    assert re.findall(r"`(\w+)`", " ".join(table)) == list(columns)
