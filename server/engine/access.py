@@ -139,9 +139,9 @@ class Access:
             case "chat":
                 return await self._may_follow_chat(caller, key)
             case "test":
-                return False
+                return await self._may_follow_test(caller, key)
             case "profile":
-                return caller.sees_all and await self._store.attempts.knows_owner(key, org=caller.org)
+                return caller.sees_all and await self._is_known(key, org=caller.org)
             case "ops":
                 return caller.operates and room == ops_room(caller.org)
             case "guest":
@@ -153,6 +153,17 @@ class Access:
             return False
         owner, org = chat
         return caller.is_owner(owner, org) or (caller.sees_all and org == caller.org)
+
+    async def _is_known(self, profile_id: str, *, org: str) -> bool:
+        """Tell whether a profile has done anything in an organisation."""
+        stores = (self._store.attempts, self._store.tests, self._store.generations)
+        return any([await store.knows_owner(profile_id, org=org) for store in stores])
+
+    async def _may_follow_test(self, caller: Identity, key: str) -> bool:
+        if not caller.sees_all:
+            return False
+        invocation = await self._store.invocations.access(key)
+        return invocation is not None and invocation[1] == caller.org
 
     async def _by_key(self, key: str) -> Identity:
         found = await self._store.keys.find(digest(key))

@@ -26,6 +26,7 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "attempt": Family(fold=FOLDS["attempt"], audience="chat"),
+    "test": Family(fold=FOLDS["test"], audience="test"),
     "profile": Family(fold=FOLDS["profile"], audience="profile", endless=True),
     "guest": Family(fold=FOLDS["guest"], audience="guest", endless=True),
     OPS: Family(fold=FOLDS[OPS], audience="ops", endless=True),

@@ -30,6 +30,12 @@ class AggregateStore(Generic[T]):
             document = await self._documents.find_one({"_id": key})
         return self._read(document) if document else None
 
+    async def knows_owner(self, owner_id: str, *, org: str) -> bool:
+        """Tell whether a profile has any of these in an organisation."""
+        with guard():
+            row = await self._documents.find_one({"owner.id": owner_id, "org": org}, projection={"_id": 1})
+        return row is not None
+
     async def create(self, aggregate: T, outbox: Sequence[Pending]) -> bool:
         """Store a new aggregate with its first events; False when it exists already."""
         document = to_document(aggregate)

@@ -1,6 +1,7 @@
 """Lists the rooms that one may follow, and reads their entries back (socket-v5 §3, §10)."""
 
 import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -9,16 +10,22 @@ from schemas.envelope import iso
 from server.engine.access import Access, Identity
 from server.engine.attempts.reading import Wanted, visible
 from server.engine.conversation.conversation import room_of
+from server.engine.replay.rooms import test_room
 from server.errors import Gone
 from server.rooms.catching import entry
 from server.rooms.entry import Entry
+from server.rooms.families import ops_room, wire_name
 from server.rooms.hub import Hub, Place
 from server.store import Store
-from server.store.pages import Page, encode_cursor
+from server.store.pages import Page, decode_cursor, encode_cursor
+from server.store.tests import UNFINISHED
 
 PARALLEL = 8
-_ROW = {"owner": 1, "status": 1, "created_at": 1, "attempt_id": 1, "scenario.name": 1}
-_START = encode_cursor(datetime(9000, 1, 1, tzinfo=UTC), "")  # before the newest chat
+_CHAT = {"owner": 1, "status": 1, "created_at": 1, "attempt_id": 1, "scenario.name": 1}
+_TEST = dict.fromkeys(
+    ("owner", "created_at", "test_id", "agent.name", "closed", "infinite_mode", "counted", "total_runs"), 1
+)
+_FIRST, _SECOND = datetime(9001, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # newer than all else
 Row = dict[str, Any]
 
 
@@ -42,18 +49,37 @@ class ReadingRooms:
         self._slots = asyncio.Semaphore(PARALLEL)
 
     async def page(self, caller: Identity, wanted: Wanted, *, live: bool) -> Page[Row]:
-        """Return a page of rooms: the caller's own, then those of chats (`live`: open ones), newest first."""
-        own: list[Row] = []
-        limit = wanted.limit
-        if wanted.cursor is None:
-            own = [{"room": caller.key, "kind": caller.kind, **await self._head(caller.key)}]
-            limit -= 1
-            if limit == 0:
-                return Page(own, _START)
-        query = {**visible(caller), **({"status": "open"} if live else {})}
-        page = await self._store.chats.page(query, limit=limit, cursor=wanted.cursor, projection=_ROW)
-        rows = await asyncio.gather(*(self._chat(row) for row in page.items))
-        return Page([*own, *rows], page.next_cursor)
+        """Return a page of rooms: the caller's own and `ops`, then those of chats and tests, newest first.
+
+        `live` leaves out chats that are closed and invocations that have nothing left to run.
+        """
+        pages = await asyncio.gather(*self._pages(caller, wanted, live=live))
+        found = self._standing(caller, wanted.cursor) + [row for page in pages for row in page.items]
+        found.sort(key=lambda row: (row["created_at"], row["_id"]), reverse=True)
+        taken = found[: wanted.limit]
+        more = len(found) > len(taken) or any(page.next_cursor for page in pages)
+        last = encode_cursor(taken[-1]["created_at"], taken[-1]["_id"]) if more else None
+        return Page(list(await asyncio.gather(*(self._shown(row) for row in taken))), last)
+
+    def _pages(self, caller: Identity, wanted: Wanted, *, live: bool) -> list[Awaitable[Page[Row]]]:
+        """Return the pages to merge; they share the cursor."""
+        mine = visible(caller)
+        limit, cursor = wanted.limit, wanted.cursor
+        chats = {**mine, **({"status": "open"} if live else {})}
+        pages: list[Awaitable[Page[Row]]]
+        pages = [self._store.chats.page(chats, limit=limit, cursor=cursor, projection=_CHAT)]
+        if caller.sees_all:
+            tests = {**mine, **(UNFINISHED if live else {})}
+            pages.append(self._store.invocations.page(tests, limit=limit, cursor=cursor, projection=_TEST))
+        return pages
+
+    def _standing(self, caller: Identity, cursor: str | None) -> list[Row]:
+        """Return the rooms that are always there, as if they were the newest."""
+        rows: list[Row] = [{"_id": caller.key, "kind": caller.kind, "created_at": _FIRST}]
+        if caller.operates:
+            rows.append({"_id": ops_room(caller.org), "kind": "ops", "created_at": _SECOND})
+        after = decode_cursor(cursor)[0] if cursor is not None else None
+        return [row for row in rows if after is None or row["created_at"] < after]
 
     async def get(self, caller: Identity, room: str) -> Place:
         """Return a room's place with its snapshot."""
@@ -77,6 +103,14 @@ class ReadingRooms:
             offset=head,
         )
 
+    async def _shown(self, row: Row) -> Row:
+        if "scenario" in row:
+            return await self._chat(row)
+        if "agent" in row:
+            return await self._test(row)
+        room = row["_id"]
+        return {"room": wire_name(room), "kind": row["kind"], **await self._head(room)}
+
     async def _chat(self, row: Row) -> Row:
         room = room_of(row["_id"])
         return {
@@ -87,6 +121,21 @@ class ReadingRooms:
             "name": row["scenario"]["name"],
             "owner": row["owner"],
             "status": row["status"],
+            "created_at": iso(row["created_at"]),
+            **await self._head(room),
+        }
+
+    async def _test(self, row: Row) -> Row:
+        room = test_room(row["_id"])
+        finished = row["closed"] or (not row["infinite_mode"] and len(row["counted"]) >= row["total_runs"])
+        return {
+            "room": room,
+            "kind": "test",
+            "invocation_id": row["_id"],
+            "test_id": row["test_id"],
+            "name": row["agent"]["name"],
+            "owner": row["owner"],
+            "status": "closed" if finished else "open",
             "created_at": iso(row["created_at"]),
             **await self._head(room),
         }
