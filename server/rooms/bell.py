@@ -38,6 +38,10 @@ class Bell(Protocol):
     def age(self) -> float:
         """Return the seconds since the bell was last known to work."""
 
+    @property
+    def ignored(self) -> int:
+        """Return how many messages were forged, broken or outdated."""
+
     def attach(self, listener: Listener) -> None:
         """Tell everything heard to a listener."""
 
@@ -68,6 +72,7 @@ class LocalBell:
 
     healthy = True
     age = 0.0
+    ignored = 0
 
     def __init__(self, process: str) -> None:
         self._process = process
