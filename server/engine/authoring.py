@@ -121,7 +121,7 @@ class Authoring:
     async def _check_references(self, caller: Identity, content: AnyContent) -> None:
         """Raise BadRequest naming every reference that leads nowhere."""
         wanted: dict[ContentKind, list[Reference]] = {}
-        for reference in _references(content):
+        for reference in references_of(content):
             wanted.setdefault(reference[0], []).append(reference)
         problems: list[Problem] = []
         for kind, references in wanted.items():
@@ -159,7 +159,7 @@ def read_content(kind: ContentKind, key: Id | None, body: object) -> AnyContent:
     return content
 
 
-def _references(content: AnyContent) -> list[Reference]:
+def references_of(content: AnyContent) -> list[Reference]:
     """Return what content refers to, with the places that do."""
     found: list[Reference] = []
     if isinstance(content, Scenario):

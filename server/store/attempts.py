@@ -27,8 +27,10 @@ class AttemptStore(AggregateStore[Attempt]):
             outbox=outbox,
         )
 
-    async def knows_owner(self, owner_id: str, *, org: str) -> bool:
-        """Tell whether a profile has attempts in an organisation."""
+    async def with_entry(self, chat_entry_id: str, *, owner_id: str) -> Attempt | None:
+        """Return somebody's attempt that has an entry, None when there is none."""
         with guard():
-            row = await self._documents.find_one({"owner.id": owner_id, "org": org}, projection={"_id": 1})
-        return row is not None
+            row = await self._documents.find_one(
+                {"owner.id": owner_id, "entries.chat_entry_id": chat_entry_id}
+            )
+        return self._read(row) if row else None

@@ -1,0 +1,46 @@
+"""Generations: runs of generate, the groups they belong to, and how many somebody has had in a day."""
+
+from datetime import datetime
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo.errors import DuplicateKeyError
+
+from schemas.envelope import utc_now
+from schemas.generation import Generation
+from server.store.aggregates import AggregateStore
+from server.store.guard import guard
+
+
+class GenerationStore(AggregateStore[Generation]):
+    """Generations; whoever changes a running one names the fence of its work."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        super().__init__(database, "generations", Generation)
+        self._groups = database.generation_groups
+        self._counts = database.generation_counts
+
+    async def claim_group(self, group_id: str, owner: str) -> bool:
+        """Make a group somebody's, once; False when it is another's."""
+        with guard():
+            try:
+                await self._groups.insert_one({"_id": group_id, "owner": owner, "created_at": utc_now()})
+            except DuplicateKeyError:
+                row = await self._groups.find_one({"_id": group_id})
+                return row is not None and row["owner"] == owner
+        return True
+
+    async def count(self, owner: str, *, day: datetime, limit: int) -> bool:
+        """Count a generation of a day; False when so many have been counted already."""
+        key = f"{owner}:{day:%Y-%m-%d}"
+        with guard():
+            try:
+                await self._counts.update_one(
+                    {"_id": key, "n": {"$lt": limit}},
+                    {"$inc": {"n": 1}, "$setOnInsert": {"created_at": day}},
+                    upsert=True,
+                )
+            except DuplicateKeyError:  # it exists and is at its limit, or somebody inserted it just now
+                again = await self._counts.update_one({"_id": key, "n": {"$lt": limit}}, {"$inc": {"n": 1}})
+                return again.modified_count == 1
+        return True
