@@ -12,14 +12,25 @@ from handlers.attempt_start import attempt_start
 from handlers.attempt_stop import attempt_stop
 from handlers.attempt_use_previous import attempt_use_previous
 from handlers.base import Handler
+from handlers.generate import generate
 from handlers.room_join import room_join
 from handlers.room_leave import room_leave
 from handlers.room_replay import room_replay
 from handlers.room_replay_stop import room_replay_stop
+from handlers.test_end import test_end
+from handlers.test_end_all import test_end_all
+from handlers.test_group import test_group
+from handlers.test_join import test_join
+from handlers.test_leave import test_leave
+from handlers.test_next import test_next
+from handlers.test_run import test_run
+from handlers.test_start import test_start
+from handlers.test_stop import test_stop
 
 HANDLERS: dict[str, Handler] = {
     handler.event: handler
     for handler in (
+        generate,
         attempt_start,
         attempt_next,
         attempt_join,
@@ -31,6 +42,15 @@ HANDLERS: dict[str, Handler] = {
         attempt_grade,
         attempt_response_submit,
         attempt_use_previous,
+        test_start,
+        test_next,
+        test_run,
+        test_end,
+        test_join,
+        test_leave,
+        test_stop,
+        test_group,
+        test_end_all,
         room_join,
         room_leave,
         room_replay,

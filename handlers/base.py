@@ -7,11 +7,14 @@ from typing import Any, TypeVar
 from schemas.attempt import AttemptError, AttemptErrorType, JoinReply
 from schemas.envelope import Id, Payload, Reply, RoomPlace, ServerEvent
 from schemas.generation import Generate, GenerationError
-from schemas.test import TestError, TestErrorType
+from schemas.test import Invocation, TestError, TestErrorType
 from server.engine.access import Access, Identity
 from server.engine.attempts import Attempts
 from server.engine.conversation import Conversation
+from server.engine.drafting import Generating
 from server.engine.ids import derive, new
+from server.engine.replay.rooms import test_room
+from server.engine.replay.tests import Tests
 from server.engine.watching import Replays
 from server.errors import Conflict, GreenroomError
 from server.rooms.connection import Connection
@@ -21,6 +24,8 @@ from server.rooms.hub import Hub
 P = TypeVar("P", bound=Payload)
 R = TypeVar("R", bound=Reply)
 CHAT_OVER = frozenset({"attempt_chat_ended"})
+REPLAYS_OVER = frozenset({"test_all_complete", "test_stopped"})
+CYCLES_OVER = frozenset({"test_stopped"})
 Handle = Callable[["Context", Any], Awaitable[Reply]]
 Fails = Callable[[GreenroomError, Payload | None], list[ServerEvent]]
 
@@ -31,9 +36,11 @@ class Services:
 
     access: Access
     attempts: Attempts
+    generating: Generating
     conversation: Conversation
     hub: Hub
     replays: Replays
+    tests: Tests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,15 @@ class Context:
         """Follow a room because of what the caller does; it is left by itself after one of `until`."""
         if self.connection is not None and (place := await self.connection.enter(room, until=until)):
             self.entered.append(place)
+
+    async def enter_test(self, invocation: Invocation) -> None:
+        """Follow an invocation until its replays have ended."""
+        ended = CYCLES_OVER if invocation.infinite_mode else REPLAYS_OVER
+        await self.enter(test_room(invocation.id), until=ended)
+
+    async def stay_in_test(self, invocation: Invocation) -> None:
+        """Follow an invocation until the client leaves it: its gradings may end after its replays."""
+        await self.enter(test_room(invocation.id), until=frozenset())
 
     async def withdraw(self) -> None:
         """Leave the rooms that were entered for a call that failed: its ack cannot name them."""

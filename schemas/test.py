@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from schemas.content import Agent, RecordedRun, ReplayMode, Rubric, ToolCall
-from schemas.envelope import Change, Id, Payload, Reply, ServerEvent, Time, Usage
+from schemas.envelope import Change, ErrorCode, Id, Payload, Reply, ServerEvent, Time, Usage
 from schemas.grade import Grade
 from schemas.stored import Owner
 
@@ -295,7 +295,8 @@ class Test(BaseModel):
     org: str
     benchmark: TestedBenchmark
     infinite_mode: bool = False
-    status: Literal["open", "ended"] = "open"
+    status: Literal["open", "ending", "ended"] = "open"
+    ended_by: Id | None = None  # the request
     invocation_ids: list[Id]
     created_at: Time
     ended_at: Time | None = None
@@ -331,6 +332,7 @@ class Invocation(BaseModel):
     counted: dict[Id, Id] = {}
     failed: list[Id] = []
     stopping: Stopping | None = None
+    closed: bool = False  # the test ends: no replay begins any more
     rev: int = 0
     created_at: Time
 
@@ -359,7 +361,7 @@ class RunResult(BaseModel):
     duration_ms: float = 0.0
     usage: Usage
     error: str | None = None
-    code: str | None = None
+    code: ErrorCode | None = None
     finished_at: Time
 
 

@@ -19,11 +19,20 @@ from server.engine.attempts.keeper import Keeper
 from server.engine.attempts.proceed import Proceeding
 from server.engine.attempts.views import chat_base
 from server.engine.conversation import Conversation
+from server.engine.drafting import Drafts, Generating, GenerationKeeper, Maker, Runner
 from server.engine.grading import Grader
+from server.engine.replay.judging import Judging
+from server.engine.replay.keeper import TestKeeper
+from server.engine.replay.ledger import Ledger
+from server.engine.replay.queue import Queue
+from server.engine.replay.rooms import test_base
+from server.engine.replay.runner import TestRunner
+from server.engine.replay.tests import Tests
 from server.engine.tasks import Tasks
 from server.engine.watching import Beat, Replays
 from server.errors import Unavailable
 from server.idempotency import Once
+from server.jobs import Jobs
 from server.llm import Models
 from server.rooms.bell import Bell, LocalBell
 from server.rooms.hub import Hub
@@ -120,11 +129,21 @@ def make_bell(settings: Settings, process: Process) -> Bell:
 
 def _assemble(app: web.Application, settings: Settings, *, store: Store, process: Process) -> None:
     models = app[keys.MODELS] = make_models(settings)
-    snapshots = Snapshots(store.entries, {"attempt": chat_base(store)}, epoch=lambda: process.epoch)
+    snapshots = Snapshots(
+        store.entries, {"attempt": chat_base(store), "test": test_base(store)}, epoch=lambda: process.epoch
+    )
     bell = app[keys.BELL] = make_bell(settings, process)
     hub = app[keys.HUB] = Hub(store.entries, process=process, bell=bell, snapshots=snapshots)
     app[keys.RETENTION] = Retention(store.entries, hub=hub, snapshots=snapshots, days=settings.retention_days)
-    outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, (store.chats, store.attempts))
+    stores = (
+        store.chats,
+        store.attempts,
+        store.generations,
+        store.tests,
+        store.invocations,
+        store.runs,
+    )
+    outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, stores)
     tasks = app[keys.TASKS] = Tasks()
     conversation = app[keys.CONVERSATION] = Conversation(
         store=store, hub=hub, outboxes=outboxes, models=models, process=process, tasks=tasks
@@ -132,13 +151,14 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     process.on_lost(conversation.interrupt_all)
     maker = ChatMaker(store, process.name)
     proceeding = Proceeding(store=store, outboxes=outboxes, conversation=conversation, maker=maker)
+    grader = Grader(models)
     works = Works(
         store=store,
         hub=hub,
         outboxes=outboxes,
         conversation=conversation,
         proceeding=proceeding,
-        grader=Grader(models),
+        grader=grader,
         models=models,
         process=process,
         tasks=tasks,
@@ -156,9 +176,11 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     services = Services(
         access=app[keys.ACCESS],
         attempts=attempts,
+        generating=_drafting(app, settings, process=process),
         conversation=conversation,
         hub=hub,
         replays=Replays(store.entries, tasks=tasks),
+        tests=_testing(app, settings, process=process, grader=grader),
     )
     app[keys.BEAT] = Beat(process=process.name, hub=hub, bell=bell, figures=partial(figures_of, app))
     app[keys.DISPATCH] = Dispatcher(
@@ -166,18 +188,74 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     )
 
 
+def _drafting(app: web.Application, settings: Settings, *, process: Process) -> Generating:
+    """Put together what generates content, and return the part that takes requests."""
+    store, outboxes = app[keys.STORE], app[keys.OUTBOXES]
+    drafts = app[keys.DRAFTS] = Drafts(store)
+    maker = Maker(store, app[keys.MODELS])
+    runner = Runner(store=store, outboxes=outboxes, maker=maker, process=process, tasks=app[keys.TASKS])
+    app[keys.GENERATION_KEEPER] = GenerationKeeper(store=store, runner=runner, process=process)
+    return Generating(
+        store=store,
+        outboxes=outboxes,
+        runner=runner,
+        drafts=drafts,
+        process=process.name,
+        images=settings.image_model is not None,
+        per_day=settings.generations_per_day,
+    )
+
+
+def _testing(app: web.Application, settings: Settings, *, process: Process, grader: Grader) -> Tests:
+    """Put together what runs tests, and return the part that takes requests."""
+    store, hub, outboxes, bell = app[keys.STORE], app[keys.HUB], app[keys.OUTBOXES], app[keys.BELL]
+    url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    jobs = app[keys.JOBS] = Jobs(url=url, name=settings.mongodb_database, slots=settings.job_slots)
+    queue = Queue(store, jobs)
+    ledger = Ledger(store=store, outboxes=outboxes, queue=queue, bell=bell)
+    tests = Tests(store=store, outboxes=outboxes, queue=queue, ledger=ledger)
+    app[keys.TEST_KEEPER] = TestKeeper(
+        store=store,
+        process=process,
+        jobs=jobs,
+        runner=TestRunner(
+            store=store,
+            hub=hub,
+            outboxes=outboxes,
+            models=app[keys.MODELS],
+            process=process,
+            queue=queue,
+            ledger=ledger,
+            bell=bell,
+        ),
+        judging=Judging(store=store, hub=hub, outboxes=outboxes, grader=grader, process=process),
+        ledger=ledger,
+        tests=tests,
+    )
+    return tests
+
+
 async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     """Own everything that runs, in the order in which it needs each other."""
     store, process, hub = app[keys.STORE], app[keys.PROCESS], app[keys.HUB]
     await store.prepare()
     await process.beat()
-    keepers = (app[keys.OUTBOXES], app[keys.KEEPER], app[keys.RETENTION], app[keys.BEAT])
+    keepers = (
+        app[keys.OUTBOXES],
+        app[keys.KEEPER],
+        app[keys.GENERATION_KEEPER],
+        app[keys.TEST_KEEPER],
+        app[keys.JOBS],
+        app[keys.RETENTION],
+        app[keys.BEAT],
+    )
     parts = (process, app[keys.BELL], hub.log, hub, *keepers)
     running = [_own(part.run, app[keys.BROKEN]) for part in parts]
     log.info("started", process=process.name, epoch=process.epoch)
     yield
     await app[keys.SOCKETS].close()
     app[keys.CONVERSATION].interrupt_all()
+    await app[keys.TEST_KEEPER].close(DRAIN_SECONDS)
     await app[keys.TASKS].close(DRAIN_SECONDS)
     await app[keys.DISPATCH].close()
     try:

@@ -63,8 +63,11 @@ class Connection:
 
     async def enter(self, name: str, *, until: frozenset[str] = frozenset()) -> RoomPlace | None:
         """Follow a room from its head on because of what the client does; None when it did already."""
-        if self.follower.leaves_by_itself(name) and until:
-            self.follower.leave_after(name, until)  # what is done last is to be seen to its end
+        if self.follower.leaves_by_itself(name):  # what is done last is to be seen to its end
+            if until:
+                self.follower.leave_after(name, until)
+            else:
+                self.follower.stay(name)
         if self.member(name) or self.full:
             return None
         room = await self._hub.room(name)

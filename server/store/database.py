@@ -10,13 +10,18 @@ from pymongo.write_concern import WriteConcern
 from server.store.attempts import AttemptStore
 from server.store.chats import ChatStore
 from server.store.content import ContentStore
+from server.store.drafts import DraftStore
 from server.store.entries import EntryStore
+from server.store.generations import GenerationStore
 from server.store.guard import guard
 from server.store.keys import KeyStore
+from server.store.media import MediaStore
 from server.store.processes import ProcessStore
 from server.store.replays import RUN_INDEXES, ReplayStore
 from server.store.requests import RequestStore
 from server.store.sessions import SessionStore
+from server.store.tests import INDEXES as TEST_INDEXES
+from server.store.tests import InvocationStore, RecordingStore, RunStore, TestStore
 
 Documents = AsyncIOMotorDatabase[dict[str, Any]]
 
@@ -38,9 +43,16 @@ class Store:
         self.content = ContentStore(self.database)
         self.attempts = AttemptStore(self.database)
         self.chats = ChatStore(self.database)
+        self.tests = TestStore(self.database)
+        self.invocations = InvocationStore(self.database)
+        self.runs = RunStore(self.database)
+        self.recordings = RecordingStore(self.database)
         self.sessions = SessionStore(self.database)
         self.requests = RequestStore(self.database)
         self.keys = KeyStore(self.database)
+        self.drafts = DraftStore(self.database)
+        self.generations = GenerationStore(self.database)
+        self.media = MediaStore(self.database)
         self.replays = ReplayStore(self.database)
 
     async def prepare(self) -> None:
@@ -55,7 +67,7 @@ class Store:
                     )
                 ]
             )
-            for name in ("chats", "attempts"):
+            for name in ("chats", "attempts", "drafts", "generations"):
                 await self.database[name].create_indexes(
                     [
                         IndexModel(
@@ -91,6 +103,11 @@ class Store:
                         ]
                     )
                 ]
+            )
+            for name, indexes in TEST_INDEXES.items():
+                await self.database[name].create_indexes(indexes)
+            await self.database.generation_counts.create_indexes(
+                [IndexModel([("created_at", ASCENDING)], expireAfterSeconds=48 * 3600)]
             )
             await self.database.requests.create_indexes(
                 [IndexModel([("at", ASCENDING)], expireAfterSeconds=24 * 3600)]

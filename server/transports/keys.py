@@ -10,8 +10,11 @@ from server.engine.access import Access
 from server.engine.attempts import Attempts
 from server.engine.attempts.keeper import Keeper
 from server.engine.conversation import Conversation
+from server.engine.drafting import Drafts, GenerationKeeper
+from server.engine.replay.keeper import TestKeeper
 from server.engine.tasks import Tasks
 from server.engine.watching import Beat
+from server.jobs import Jobs
 from server.llm import Models
 from server.rooms.bell import Bell
 from server.rooms.hub import Hub
@@ -49,6 +52,10 @@ BROKEN = web.AppKey("broken", asyncio.Event)  # set when the process cannot go o
 RETENTION = web.AppKey("retention", Retention)
 BEAT = web.AppKey("beat", Beat)
 TASKS = web.AppKey("tasks", Tasks)
+GENERATION_KEEPER = web.AppKey("generation_keeper", GenerationKeeper)
+DRAFTS = web.AppKey("drafts", Drafts)
 KEEPER = web.AppKey("keeper", Keeper)
+TEST_KEEPER = web.AppKey("test_keeper", TestKeeper)
+JOBS = web.AppKey("jobs", Jobs)
 SOCKETS = web.AppKey("sockets", Sockets)
 SIBLINGS = web.AppKey("siblings", Siblings)

@@ -27,7 +27,7 @@ from server.engine.grading.summary import (
     percentage,
 )
 from server.engine.grading.task import Emit, GradingTask
-from server.engine.grading.transcript import LARGE, SMALL, Budget, has_learner_message, quote_transcript
+from server.engine.grading.transcript import LARGE, SMALL, Budget, is_silent, quote_transcript
 from server.errors import Upstream
 from server.llm import Models
 from server.llm.providers import is_small
@@ -76,6 +76,8 @@ class Progress:
         return len(self.task.rubric.groups)
 
     async def _grading(self, entry: JsonObject) -> None:
+        if self.task.judged is not None:
+            await self.task.judged({"grade_id": self.task.grade_id, **entry})
         if self.task.chat_id is None:
             return
         await self.emit(
@@ -105,7 +107,7 @@ class Grader:
         """
         progress = Progress(task=task, emit=emit)
         await progress.start()
-        if not has_learner_message(task.transcript):
+        if is_silent(task.transcript, task.graded):
             return await self._grade_silence(task, progress)
         judged = await self._judge_all(task, progress)
         groups = [grade for grade, _ in judged]
@@ -114,12 +116,13 @@ class Grader:
         return await self._review(task, grade, progress=progress)
 
     async def _grade_silence(self, task: GradingTask, progress: Progress) -> Grade:
-        feedback = NOTHING_SAID if "feedbacks" in task.enabled_kinds() else ""
+        nothing = NOTHING_SAID[task.graded]
+        feedback = nothing if "feedbacks" in task.enabled_kinds() else ""
         groups = [group_grade(g, standard=lowest(g), feedback=feedback) for g in task.rubric.groups]
         for group in groups:
             await progress.group(group)
         grade = self._total(task, groups, [])
-        return grade.model_copy(update={"description": f"{NOTHING_SAID} {grade.description}"})
+        return grade.model_copy(update={"description": f"{nothing} {grade.description}"})
 
     async def _judge_all(
         self, task: GradingTask, progress: Progress
@@ -139,6 +142,8 @@ class Grader:
                     budget=self._budget,
                     judge=judge,
                     private=task.private,
+                    graded=task.graded,
+                    reference=task.reference,
                 )
 
         judgements = await _together([one(judge) for judge in range(task.rubric.judges)])
@@ -153,7 +158,9 @@ class Grader:
         rubric = task.rubric
         score = add_points(g.points for g in groups)
         notes = judge_notes(rubric, judgements) if judgements else []
-        left_out = quote_transcript(task.transcript, budget=self._budget.transcript).left_out
+        quoted = quote_transcript(
+            task.transcript, budget=self._budget.transcript, graded=task.graded, reference=task.reference
+        )
         reliable = all(note.reliable for note in notes)
         return Grade(
             grade_id=task.grade_id,
@@ -165,7 +172,7 @@ class Grader:
             pass_points=rubric.pass_points,
             percentage=percentage(score, rubric.points),
             passed=score >= rubric.pass_points,
-            description=describe(rubric, groups, score=score, reliable=reliable, left_out=left_out),
+            description=describe(rubric, groups, score=score, reliable=reliable, left_out=quoted.left_out),
             time_taken=task.elapsed,
             groups=groups,
             judges=notes,

@@ -15,7 +15,7 @@ from server.engine.grading.agreement import nearest_level
 from server.engine.grading.fields import AtMost, Paragraph, QuoteClaim
 from server.engine.grading.quotes import verify_quotes
 from server.engine.grading.sieve import Sieve
-from server.engine.grading.transcript import Budget, QuotedTranscript, clip, quote_transcript
+from server.engine.grading.transcript import Budget, Graded, QuotedTranscript, clip, quote_transcript
 from server.llm import ChatTurn, Models
 
 MAX_TOKENS = 1_000  # more than the longest answer that the schema allows
@@ -27,6 +27,16 @@ TASK = (
     " level whose description fits best what the learner did; what cannot be seen was not done, and of two"
     " levels that fit equally the lower counts. Only the learner is judged; the persona's words are context."
 )
+
+ASSISTANT_TASK = (
+    "You judge an assistant's part in a conversation on one criterion, strictly by its levels. First copy up"
+    " to three short quotes, word for word, from the messages that decide it, each with its message (m1, m2,"
+    " …). Then give feedback of one to three sentences on what the assistant did. Then name the one level"
+    " whose description fits best what the assistant did; what cannot be seen was not done, and of two levels"
+    " that fit equally the lower counts. Only the assistant is judged; the user's words are context. Lines in"
+    " an assistant's message that begin with [tool] are what it called and what it was answered."
+)
+_TASKS: dict[Graded, str] = {"learner": TASK, "assistant": ASSISTANT_TASK}
 
 
 class Verdict(BaseModel):
@@ -59,6 +69,8 @@ async def judge_group(
     budget: Budget,
     judge: int = 0,
     private: Sequence[str] = (),
+    graded: Graded = "learner",
+    reference: Sequence[Message] = (),
 ) -> Judgement:
     """Ask judge number `judge` (from 0) for its verdict on one group.
 
@@ -66,7 +78,7 @@ async def judge_group(
     not have becomes the nearest one; false quotes are dropped and counted. Feedback that says nothing, or
     repeats `private` or our own prompt, becomes NO_FEEDBACK. Raises Upstream; cancelling is safe.
     """
-    data = quote_transcript(transcript, budget=budget.transcript)
+    data = quote_transcript(transcript, budget=budget.transcript, graded=graded, reference=reference)
     turns: list[ChatTurn] = [
         {
             "role": "system",
@@ -83,7 +95,7 @@ async def judge_group(
         max_tokens=MAX_TOKENS,
     )
     sieve = Sieve.around(
-        scenario, mark=data.mark, prompt=(TASK, data.rules), private=private, transcript=transcript
+        scenario, mark=data.mark, prompt=(_TASKS[graded], data.rules), private=private, transcript=transcript
     )
     quotes, dropped = verify_quotes(((q.message, q.text) for q in parsed.value.quotes), transcript)
     return Judgement(
@@ -140,7 +152,14 @@ def _prompt(
         criterion += f" – {clip(group.description, share)}"
     levels = [_level_line(s, share=share) for s in standards_as_seen(group, judge=judge)]
     return "\n".join(
-        [TASK, data.rules, *scenario_lines(scenario, share=share), criterion, "Levels:", *levels]
+        [
+            _TASKS[data.graded],
+            data.rules,
+            *scenario_lines(scenario, share=share),
+            criterion,
+            "Levels:",
+            *levels,
+        ]
     )
 
 

@@ -8,9 +8,13 @@ from schemas.envelope import Usage
 from schemas.grade import GroupGrade, JudgeNote
 from server.engine.grading.agreement import clamp
 from server.engine.grading.judge import Judgement
+from server.engine.grading.transcript import Graded
 
 NOT_A_JUDGE = "This grade was made by a small model that is no judge; do not rely on it."
-NOTHING_SAID = "You said nothing in this conversation, so there is nothing to judge."
+NOTHING_SAID: dict[Graded, str] = {
+    "learner": "You said nothing in this conversation, so there is nothing to judge.",
+    "assistant": "The assistant said nothing in this conversation, so there is nothing to judge.",
+}
 
 
 def add_points(points: Iterable[float]) -> float:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from schemas.attempt import AttemptContentProgress, AttemptGradingProgress, Message
 from schemas.content import Rubric, Scenario
-from schemas.envelope import Id
+from schemas.envelope import Id, JsonObject
 from schemas.grade import ResourceType
+from server.engine.grading.transcript import Graded
 
 Emit = Callable[[AttemptGradingProgress | AttemptContentProgress], Awaitable[None]]
 
@@ -19,7 +20,8 @@ class GradingTask:
     wanted besides scores. `instructions` may come from the learner who is graded: they shape strengths,
     improvements and analyses, and never reach a judge. `private` holds what learners must not read, such as
     the persona's instructions: texts of a model that repeat it are left out. Without a `chat_id` nothing is
-    emitted.
+    emitted; `judged` is told each step of the judges. `graded` says whose part is judged, and
+    `reference` is what was said in the recording that the assistant is compared with.
     """
 
     grade_id: Id
@@ -32,6 +34,9 @@ class GradingTask:
     instructions: Sequence[str] = ()
     private: Sequence[str] = ()
     elapsed: float
+    graded: Graded = "learner"
+    reference: Sequence[Message] = ()
+    judged: Callable[[JsonObject], Awaitable[None]] | None = None
 
     def enabled_kinds(self) -> frozenset[ResourceType]:
         """Return the kinds that were asked for and that the scenario's template allows."""

@@ -4,10 +4,11 @@ from server.rooms.folds.chat import CHAT, CHAT_EVENTS
 from server.rooms.folds.fold import Data, Fold, State
 from server.rooms.folds.ops import OPS
 from server.rooms.folds.profile import PROFILE
+from server.rooms.folds.test import TEST, TEST_EVENTS
 
-__all__ = ["CHAT_EVENTS", "FOLDS", "Data", "Fold", "State", "family"]
+__all__ = ["CHAT_EVENTS", "FOLDS", "TEST_EVENTS", "Data", "Fold", "State", "family"]
 
-FOLDS: dict[str, Fold] = {"attempt": CHAT, "profile": PROFILE, "guest": PROFILE, "ops": OPS}
+FOLDS: dict[str, Fold] = {"attempt": CHAT, "profile": PROFILE, "guest": PROFILE, "ops": OPS, "test": TEST}
 
 
 def family(room: str) -> str:

@@ -1,0 +1,10 @@
+"""Handles test_next."""
+
+from handlers.base import Context, handles, test_error
+from schemas.test import TestNext, TestNextReply
+
+
+@handles(TestNext, fails=test_error("prepare"))
+async def test_next(ctx: Context, msg: TestNext) -> TestNextReply:
+    """Claim the next pending run for 60 s."""
+    return await ctx.services.tests.next(ctx.caller, msg.test_id, new_id=ctx.new_id)

@@ -1,0 +1,142 @@
+"""Counts runs that have ended in their invocation, and says what follows. No I/O."""
+
+from collections.abc import Sequence
+
+from schemas.envelope import ErrorCode, Id, utc_now
+from schemas.stored import Pending
+from schemas.test import Invocation, Run, TestAllComplete, TestError, TestRunComplete
+from server.engine.ids import derive
+from server.engine.pending import pending
+from server.engine.replay.rooms import test_room
+from server.engine.watching.ops import ops_event
+
+
+def run_key(invocation_id: Id, cycle: int, original_id: Id) -> Id:
+    """Return the id of a recorded run's place in an invocation and cycle."""
+    return derive(invocation_id, str(cycle), original_id)
+
+
+def uncounted(invocation: Invocation, ended: Sequence[Run]) -> list[Run]:
+    """Return those of some ended runs that this cycle has not counted, in the order in which they ended."""
+    fresh = [
+        r
+        for r in ended
+        if r.cycle == invocation.cycle and r.result and invocation.counted.get(r.id) != r.replay_id
+    ]
+    return sorted(fresh, key=lambda r: (r.result.finished_at, r.position) if r.result else (r.created_at, 0))
+
+
+def count(invocation: Invocation, runs: Sequence[Run]) -> tuple[Invocation, list[Pending]]:
+    """Return the invocation with some ended runs counted, and the events that say so."""
+    counted, failed = dict(invocation.counted), set(invocation.failed)
+    events: list[Pending] = []
+    for run in runs:
+        counted[run.id] = run.replay_id or run.id
+        failed.discard(run.id)
+        if run.state == "failed":
+            failed.add(run.id)
+        events += _ended(invocation, run, remaining=invocation.total_runs - len(counted))
+    changed = invocation.model_copy(
+        update={
+            "counted": counted,
+            "failed": sorted(failed),
+            "active": [a for a in invocation.active if a not in counted],
+        }
+    )
+    if runs and is_complete(changed):
+        events += _all_complete(changed, last=runs[-1])
+    return changed, events
+
+
+def is_complete(invocation: Invocation) -> bool:
+    """Tell whether all runs of the cycle have ended."""
+    return len(invocation.counted) >= invocation.total_runs
+
+
+def next_cycle(invocation: Invocation, runs: Sequence[Run]) -> tuple[Invocation, list[Run]]:
+    """Return an invocation in its next cycle, and that cycle's runs, made from those of the present one."""
+    cycle = invocation.cycle + 1
+    changed = invocation.model_copy(update={"cycle": cycle, "counted": {}, "failed": [], "active": []})
+    fresh = [
+        Run(
+            id=run_key(invocation.id, cycle, run.original_id),
+            test_id=run.test_id,
+            invocation_id=run.invocation_id,
+            org=run.org,
+            owner_profile=run.owner_profile,
+            original_id=run.original_id,
+            name=run.name,
+            position=run.position,
+            cycle=cycle,
+            created_at=utc_now(),
+        )
+        for run in runs
+    ]
+    return changed, fresh
+
+
+def give_up(invocation: Invocation) -> tuple[Invocation, list[Pending]]:
+    """End the infinite mode of an invocation all of whose runs failed: more would fare no better."""
+    event = TestError(
+        invocation_id=invocation.id,
+        message="Every replay of this cycle failed, so no further cycle begins; see why, then start again.",
+        error_type="proceed",
+        code="conflict",
+    )
+    told = pending(test_room(invocation.id), event, f"{invocation.id}:{invocation.cycle}:given-up")
+    return invocation.model_copy(update={"infinite_mode": False, "group": False}), [told]
+
+
+def run_failed(run: Run, *, message: str, code: ErrorCode) -> Pending:
+    """Return the event that a replay has failed."""
+    event = TestError(
+        invocation_id=run.invocation_id, run_id=run.replay_id, message=message, error_type="run", code=code
+    )
+    return pending(test_room(run.invocation_id), event, f"{run.replay_id}:failed")
+
+
+def _ended(invocation: Invocation, run: Run, *, remaining: int) -> list[Pending]:
+    room = test_room(invocation.id)
+    if run.state == "failed" and run.result is not None:
+        code: ErrorCode = run.result.code or "internal"
+        told = ops_event(
+            "test",
+            key=invocation.test_id,
+            room=room,
+            phase="error",
+            owner=invocation.owner,
+            org=invocation.org,
+            code=code,
+            step=run.replay_id or "",
+        )
+        return [run_failed(run, message=run.result.error or "The replay failed.", code=code), told]
+    event = TestRunComplete(
+        invocation_id=invocation.id,
+        run_id=run.replay_id or run.id,
+        original_run_resource_id=run.original_id,
+        tool_calls=run.result.tool_calls if run.result else None,
+        current_run=run.position,
+        total_runs=invocation.total_runs,
+        remaining_runs=remaining,
+    )
+    return [pending(room, event, f"{run.replay_id}:complete")]
+
+
+def _all_complete(invocation: Invocation, *, last: Run) -> list[Pending]:
+    room = test_room(invocation.id)
+    event = TestAllComplete(
+        invocation_id=invocation.id,
+        total_runs=invocation.total_runs,
+        success=not invocation.failed,
+        cycle=invocation.cycle,
+    )
+    told = ops_event(
+        "test",
+        key=invocation.test_id,
+        room=room,
+        phase="ended",
+        owner=invocation.owner,
+        org=invocation.org,
+        step=last.replay_id or "",
+    )
+    return [pending(room, event, f"{last.replay_id}:all"), told]

@@ -1,0 +1,202 @@
+"""Brings invocations up to date: counts what has ended, lets the group go on, carries out stops."""
+
+import asyncio
+from collections.abc import Sequence
+from weakref import WeakValueDictionary
+
+import structlog
+
+from schemas.envelope import Id
+from schemas.stored import Pending
+from schemas.test import Invocation, Stopping, TestStopped
+from server.engine.ids import derive
+from server.engine.pending import pending
+from server.engine.replay.counting import count, give_up, is_complete, next_cycle, uncounted
+from server.engine.replay.queue import Queue
+from server.engine.replay.rooms import test_room
+from server.errors import NotFound, Unavailable
+from server.rooms.bell import Bell
+from server.rooms.outbox import Outboxes
+from server.store import Store
+
+log = structlog.get_logger(__name__)
+TRIES = 50
+STOP_SECONDS = 3.0
+LOOK_SECONDS = 0.05
+ALL_RUNS = 100_000
+ENDED = ("done", "failed")
+
+
+class Ledger:
+    """Every step is a compare-and-set on the invocation; whoever comes later finds what is left to do."""
+
+    def __init__(self, *, store: Store, outboxes: Outboxes, queue: Queue, bell: Bell) -> None:
+        self._store = store
+        self._outboxes = outboxes
+        self._queue = queue
+        self._bell = bell
+        self._locks: WeakValueDictionary[Id, asyncio.Lock] = WeakValueDictionary()
+
+    async def settle(self, invocation_id: Id) -> None:
+        """Finish what an invocation leaves to do; safe to repeat and in several processes at once."""
+        async with self._locks.setdefault(invocation_id, asyncio.Lock()):
+            for _ in range(TRIES):
+                invocation = await self._store.invocations.get(invocation_id)
+                if invocation is None:
+                    return
+                if invocation.stopping is not None:
+                    await self._carry_out(invocation_id, invocation.stopping)
+                elif (settled := await self._try(invocation)) is not None:
+                    await self._let_go(settled)
+                    return
+        raise Unavailable("The test keeps changing; try again.")
+
+    async def start_group(self, invocation_id: Id) -> None:
+        """Have all pending runs of an invocation replayed, up to its concurrency at a time."""
+        await self._change(invocation_id, {"group": True})
+        await self.settle(invocation_id)
+
+    async def stop(self, invocation_id: Id, stop_id: Id, *, close: bool = False) -> int:
+        """Cancel all replays of an invocation, end its group and infinite mode; return how many ran.
+
+        With `close` no replay begins any more. Whoever repeats it with the same id finishes it.
+        """
+        for _ in range(TRIES):
+            invocation = await self._get(invocation_id)
+            if invocation.stopping is None:
+                if not await self._mark(invocation, stop_id, close=close):
+                    continue
+                invocation = await self._get(invocation_id)
+            if invocation.stopping is None:
+                return 0
+            stopped = await self._carry_out(invocation_id, invocation.stopping)
+            if invocation.stopping.id == stop_id:
+                return stopped
+        raise Unavailable("The test keeps changing; try again.")
+
+    # --- counting -------------------------------------------------------------------------------------------
+
+    async def _try(self, invocation: Invocation) -> Invocation | None:
+        """Count what has ended and fill the group; None when somebody else changed the invocation."""
+        ended = await self._store.runs.find(
+            {"invocation_id": invocation.id, "state": {"$in": ENDED}, "counted": False}
+        )
+        changed, events = count(invocation, uncounted(invocation, ended))
+        if events and is_complete(changed) and changed.infinite_mode:
+            if len(changed.failed) == changed.total_runs:
+                changed, more = give_up(changed)
+                events += more
+            else:
+                changed = await self._next_cycle(changed)
+        if changed.group:
+            changed = await self._fill(changed)
+        if changed != invocation and not await self._store_changed(changed, events):
+            return None
+        if ended:
+            await self._store.runs.mark_counted([r.replay_id for r in ended if r.replay_id])
+        return changed
+
+    async def _next_cycle(self, invocation: Invocation) -> Invocation:
+        query = {"invocation_id": invocation.id, "cycle": invocation.cycle}
+        runs = await self._store.runs.find(query, limit=ALL_RUNS)
+        changed, fresh = next_cycle(invocation, runs)
+        await self._store.runs.make(fresh)
+        return changed
+
+    async def _fill(self, invocation: Invocation) -> Invocation:
+        """Give the group's free places to pending runs; the group ends when there is nothing left."""
+        active = list(invocation.active)
+        if (free := invocation.concurrency - len(active)) > 0:
+            active += await self._store.runs.unclaimed(
+                invocation.id, cycle=invocation.cycle, besides=active, limit=free
+            )
+        if active:
+            return invocation.model_copy(update={"active": active})
+        left = {"invocation_id": invocation.id, "cycle": invocation.cycle, "state": {"$nin": ENDED}}
+        return invocation.model_copy(update={"group": await self._store.runs.exists(left)})
+
+    async def _let_go(self, invocation: Invocation) -> None:
+        if not invocation.active:
+            return
+        waiting = await self._store.runs.find({"_id": {"$in": invocation.active}, "state": "pending"})
+        for run in waiting:
+            by = derive(invocation.id, "group", str(invocation.rev))
+            await self._queue.let_go(run, by=by, grouped=True)
+
+    # --- stopping -------------------------------------------------------------------------------------------
+
+    async def _mark(self, invocation: Invocation, stop_id: Id, *, close: bool) -> bool:
+        """Store that replays are to be stopped; from then on no run of the group begins."""
+        query = {"invocation_id": invocation.id, "state": {"$in": ["queued", "running"]}}
+        running = await self._store.runs.find(query, limit=ALL_RUNS)
+        over: dict[str, object] = {"group": False, "infinite_mode": False, "active": []}
+        over["closed"] = close or invocation.closed
+        if close and not running:
+            return await self._store_changed(invocation.model_copy(update=over), [])
+        if running:
+            runs = {r.id: r.replay_id or r.id for r in running}
+            stopping = Stopping(id=stop_id, runs=runs)
+            return await self._store_changed(invocation.model_copy(update={**over, "stopping": stopping}), [])
+        return await self._store_changed(
+            invocation.model_copy(update=over), [_stopped(invocation.id, stop_id, [])]
+        )
+
+    async def _carry_out(self, invocation_id: Id, stopping: Stopping) -> int:
+        """Stop the marked replays wherever they run, and tell the room; return how many there were."""
+        left = await self._ask_to_stop(stopping)
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        while left and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(LOOK_SECONDS)
+            left = await self._store.runs.still(left, ("running",))
+        await self._store.runs.take_back(left)
+        finished = await self._store.runs.still(stopping.runs, ENDED)
+        stopped = [replay for run, replay in stopping.runs.items() if run not in finished]
+        told = [_stopped(invocation_id, stopping.id, stopped)]
+        for _ in range(TRIES):
+            invocation = await self._get(invocation_id)
+            if invocation.stopping != stopping:
+                break  # somebody else has told
+            if await self._store_changed(invocation.model_copy(update={"stopping": None}), told):
+                break
+        return len(stopped)
+
+    async def _ask_to_stop(self, stopping: Stopping) -> dict[Id, Id]:
+        """Take back what waits, ask the owners of what runs; return what runs."""
+        await self._store.runs.take_back(stopping.runs, states=("queued",))
+        owners = await self._store.runs.ask_to_stop(stopping.runs)
+        for run_id, owner in owners.items():
+            self._bell.tell(owner, "stop_run", run_id)
+        return {run_id: stopping.runs[run_id] for run_id in owners}
+
+    # --- the invocation -------------------------------------------------------------------------------------
+
+    async def _get(self, invocation_id: Id) -> Invocation:
+        invocation = await self._store.invocations.get(invocation_id)
+        if invocation is None:
+            raise NotFound("There is no such invocation, or it is not yours.")
+        return invocation
+
+    async def _change(self, invocation_id: Id, update: dict[str, object]) -> None:
+        for _ in range(TRIES):
+            invocation = await self._get(invocation_id)
+            changed = invocation.model_copy(update=update)
+            if changed == invocation or await self._store_changed(changed, []):
+                return
+        raise Unavailable("The test keeps changing; try again.")
+
+    async def _store_changed(self, invocation: Invocation, events: Sequence[Pending]) -> bool:
+        outbox = await self._store.invocations.replace(invocation, events)
+        if outbox is None:
+            return False
+        self._outboxes.publish("invocations", invocation.id, outbox)
+        return True
+
+
+def _stopped(invocation_id: Id, stop_id: Id, run_ids: list[Id]) -> Pending:
+    event = TestStopped(
+        invocation_id=invocation_id,
+        success=bool(run_ids),
+        message=None if run_ids else "No replay was running.",
+        run_ids=run_ids or None,
+    )
+    return pending(test_room(invocation_id), event, f"{stop_id}:stopped")
