@@ -6,7 +6,9 @@ from schemas.content import RecordedMessage
 from schemas.test import ReplayedMessage
 from server.transports import keys
 from tests.docs.test_reading_back import example, missing
-from tests.support.replays import (
+from tests.support.rest import people_of
+from tests.support.running import Server
+from tests.support.stored_replays import (
     INVOCATION,
     TEST,
     make_grade,
@@ -16,8 +18,6 @@ from tests.support.replays import (
     make_test,
     put,
 )
-from tests.support.rest import people_of
-from tests.support.running import Server
 
 
 def both_ways(shown: Any, real: Any) -> list[str]:

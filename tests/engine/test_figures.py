@@ -19,7 +19,7 @@ from server.engine.replay.figures import (
     spread,
 )
 from tests.engine.grading_cases import uid
-from tests.support.replays import make_grade, make_result, make_run
+from tests.support.stored_replays import make_grade, make_result, make_run
 
 PASSED = make_grade(passed=True)
 MISSED = make_grade(passed=False)

@@ -11,7 +11,9 @@ from schemas.content import Agent
 from server.engine.ids import new
 from server.transports import keys
 from tests.engine.grading_cases import NOW, uid
-from tests.support.replays import (
+from tests.support.rest import People, Rest
+from tests.support.running import Server
+from tests.support.stored_replays import (
     INVOCATION,
     TEST,
     make_grade,
@@ -21,8 +23,6 @@ from tests.support.replays import (
     make_test,
     put,
 )
-from tests.support.rest import People, Rest
-from tests.support.running import Server
 
 SECOND = uid("second")
 TOO_LARGE = base64.urlsafe_b64encode(orjson.dumps([1, 2**63, "x"])).decode()

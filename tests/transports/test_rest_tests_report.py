@@ -15,7 +15,9 @@ from server.engine.ids import derive, new
 from server.engine.replay.report_csv import REPORT_COLUMNS
 from server.transports import keys
 from tests.engine.grading_cases import uid
-from tests.support.replays import (
+from tests.support.rest import People, Rest
+from tests.support.running import Server
+from tests.support.stored_replays import (
     INVOCATION,
     TEST,
     make_grade,
@@ -26,8 +28,6 @@ from tests.support.replays import (
     make_test,
     put,
 )
-from tests.support.rest import People, Rest
-from tests.support.running import Server
 from tests.transports.test_rest_export import Page
 
 SECOND = uid("second")

@@ -8,8 +8,10 @@ from schemas.envelope import Id
 from schemas.test import Invocation, Run, RunState, Test
 from server.engine.access import Identity
 from server.engine.replay.figures import Tally
+from server.engine.replay.rooms import test_room
 from server.engine.replay.views import (
     Row,
+    counts_of,
     figures_view,
     recording_view,
     row_of_invocation,
@@ -64,11 +66,11 @@ class ReplayReading:
         invocations = await self._replays.invocations_of(test_id)
         whole = Tally()
         shown = [await self._with_figures(i, besides=whole) for i in invocations]
+        figures = whole.figures()
         test = await self.stored_test(caller, test_id)
-        counts = await self._replays.counts("test_id", [test_id])
         return {
-            **row_of_test(test, counts[test_id]),
-            "figures": figures_view(whole.figures()),
+            **row_of_test(test, counts_of(figures)),
+            "figures": figures_view(figures),
             "invocations": shown,
         }
 
@@ -95,11 +97,18 @@ class ReplayReading:
     async def run(self, caller: Identity, key: Id) -> Row:
         """Return a run by its id or its replay's run_id, with what was recorded beside what was replayed."""
         found = await self._run(caller, key)
-        place = await self._place(found.invocation_id)
+        place, talking = await self._place(found.invocation_id), None
+        if found.state == "running":
+            place, talking = await self._talking(found)
         run = await self._run(caller, found.id)  # read after the offset
         recordings = await self._replays.recordings(run.test_id, [run.original_id])
         recording = recordings.get(run.original_id)
-        return {**run_whole(run), "recording": recording_view(recording) if recording else None, **place}
+        return {
+            **run_whole(run),
+            "running": talking if run.state == "running" else None,
+            "recording": recording_view(recording) if recording else None,
+            **place,
+        }
 
     async def grade(self, caller: Identity, grade_id: Id) -> Row:
         """Return a grade of a run."""
@@ -152,17 +161,26 @@ class ReplayReading:
         return {**row_of_invocation(fresh, counts[fresh.id]), **place}
 
     async def _with_figures(self, invocation: Invocation, *, besides: Tally | None = None) -> Row:
-        row = await self._with_place(invocation)
+        place = await self._place(invocation.id)
+        fresh = await self._replays.invocations.get(invocation.id) or invocation  # read after the offset
         tally = Tally()
         async for runs in self._replays.each_run(invocation.id, cycle=None, whole=False):
             for run in runs:
-                for counting in (tally, besides):
-                    if counting is not None:
-                        counting.add(run)
-        return {**row, "figures": figures_view(tally.figures())}
+                tally.add(run)
+                if besides is not None:
+                    besides.add(run)
+        figures = tally.figures()
+        return {**row_of_invocation(fresh, counts_of(figures)), **place, "figures": figures_view(figures)}
+
+    async def _talking(self, run: Run) -> tuple[Row, Row | None]:
+        """Return the offset of a moment, and what a running replay had said then."""
+        place = await self._hub.place(test_room(run.invocation_id), after=None, epoch=None)
+        running = (place.snapshot or {}).get("running", [])
+        said = next((r for r in running if r["run_id"] == run.replay_id), None)
+        return {"room": place.room, "epoch": place.epoch, "offset": place.offset}, said
 
     async def _place(self, invocation_id: Id) -> Row:
-        room = await self._hub.room(f"test_{invocation_id}")
+        room = await self._hub.room(test_room(invocation_id))
         return {"room": room.name, "epoch": self._hub.epoch, "offset": room.head}
 
 

@@ -6,16 +6,15 @@ import orjson
 
 from schemas.envelope import iso
 from schemas.test import Invocation, Recording, Run
-from server.engine.replay.figures import Figures
 from server.engine.replay.report import Part, Summary
 from server.engine.replay.views import (
+    counts_of,
     figures_view,
     recording_view,
     row_of_invocation,
     row_of_test,
     run_whole,
 )
-from server.store.replays import Counts
 
 
 class JsonReport:
@@ -29,14 +28,14 @@ class JsonReport:
         """Return the test and its figures."""
         shown = {
             "exported_at": iso(summary.made_at),
-            "test": row_of_test(summary.test, _counts(summary.figures)),
+            "test": row_of_test(summary.test, counts_of(summary.figures)),
             "figures": figures_view(summary.figures),
         }
         return f'{_open(shown)},"invocations":[\n'
 
     def invocation(self, summary: Summary, part: Part) -> str:
         """Return an invocation and its figures."""
-        row = row_of_invocation(part.invocation, _counts(part.figures))
+        row = row_of_invocation(part.invocation, counts_of(part.figures))
         shown = {**row, "figures": figures_view(part.figures)}
         return f'{_open(shown)},"runs":[\n'
 
@@ -59,11 +58,6 @@ class JsonReport:
     def closing(self, summary: Summary) -> str:
         """Close the report."""
         return "\n]}\n"
-
-
-def _counts(figures: Figures) -> Counts:
-    graded = figures.outcomes["passed"] + figures.outcomes["not_passed"]
-    return Counts.of(figures.states, graded=graded, passed=figures.passed)
 
 
 def _json(value: dict[str, Any]) -> str:

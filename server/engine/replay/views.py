@@ -97,3 +97,9 @@ def recording_view(recording: Recording) -> Row:
 def figures_view(figures: Figures) -> Row:
     """Return figures as JSON shows them."""
     return asdict(figures)
+
+
+def counts_of(figures: Figures) -> Counts:
+    """Return the counts that figures imply."""
+    graded = figures.outcomes["passed"] + figures.outcomes["not_passed"]
+    return Counts.of(figures.states, graded=graded, passed=figures.passed)
