@@ -76,6 +76,11 @@ class Jobs:
         )
         self._docket.register(self._work, names=[_TASK])
 
+    @property
+    def away(self) -> bool:
+        """Tell whether the queue could not be reached when it was last looked at."""
+        return self._away
+
     def handle(self, kind: str, run: Run) -> None:
         """Have jobs of a kind done by `run`, which gets the key. Call it before run().
 
@@ -166,6 +171,7 @@ class Jobs:
                 await self._docket.add(_TASK, key=_name(kind, key))(kind, key)
         except (RedisError, OSError, TimeoutError):
             return False
+        await asyncio.sleep(0)  # a queue in this process answers at once, so that many wakes would block it
         return True
 
     async def _work(self, kind: str, key: str) -> None:
