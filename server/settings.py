@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     ping_interval: float = Field(20.0, gt=0, description="Seconds between pings to a socket.")
     ping_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a pong.")
     max_message: int = Field(256 * 1024, ge=1024, description="Largest message from a client in bytes.")
+    generations_per_day: int = Field(
+        200, ge=0, description="Runs of generate that a profile may start in a day (UTC)."
+    )
     max_json_depth: int = Field(32, ge=4, le=200, description="Deepest nesting of a payload.")
     reuse_port: bool = Field(
         False,
