@@ -29,6 +29,7 @@ class Waiting:
 
     def __init__(self) -> None:
         self._rooms: OrderedDict[str, Ringing] = OrderedDict()
+        self._loud: list[Ringing] = []  # those with entries
         self._size = 0
         self._fresh: dict[str, int] = {}  # handed out since the last beat
         self._older: dict[str, int] = {}  # before it
@@ -47,6 +48,8 @@ class Waiting:
         if found is None:
             found = self._rooms[room] = Ringing(0)
             self._bound()
+        if found.n == 0:
+            self._loud.append(found)
         if found.n == 0 or found.entries:
             size = sum(entry.size for entry in entries)
             found.entries += entries
@@ -56,8 +59,7 @@ class Waiting:
         if found.size > MAX_ANNOUNCEMENT:
             self._only_number(found)
         if self._size > MAX_WAITING:
-            for other in self._rooms.values():
-                self._only_number(other)
+            self._quieten()
 
     def number(self, room: str, n: int) -> None:
         """Take the highest number of a room, when its entries would be of no use."""
@@ -70,6 +72,7 @@ class Waiting:
         """Hand out everything that waits."""
         taken = list(self._rooms.items())
         self._rooms.clear()
+        self._loud.clear()
         self._size = 0
         for room, ringing in taken:
             self._fresh[room] = max(ringing.n, self._fresh.get(room, 0))
@@ -92,8 +95,12 @@ class Waiting:
             self.number(room, n)
         self._older.clear()
         self._fresh.clear()
-        for ringing in self._rooms.values():
+        self._quieten()
+
+    def _quieten(self) -> None:
+        for ringing in self._loud:
             self._only_number(ringing)
+        self._loud.clear()
 
     def _only_number(self, ringing: Ringing) -> None:
         self._size -= ringing.size
@@ -102,4 +109,4 @@ class Waiting:
     def _bound(self) -> None:
         while len(self._rooms) > MAX_ROOMS:
             _, dropped = self._rooms.popitem(last=False)
-            self._size -= dropped.size
+            self._only_number(dropped)
