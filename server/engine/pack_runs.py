@@ -194,6 +194,11 @@ class Messages:
 
     def _json(self, value: object, path: Path) -> str:
         """Return what was written as YAML as JSON text."""
+        for name, item in value.items() if isinstance(value, dict) else ():
+            if item is None and " " in name:
+                self.flaw(
+                    (*path, name), "inside {} a comma begins a new field: put a text with commas into quotes"
+                )
         try:
             return json.dumps(value, ensure_ascii=False, allow_nan=False)
         except ValueError:
