@@ -76,3 +76,29 @@ def test_work_goes_on_when_nobody_can_read_the_log() -> None:
             [sys.executable, "-c", PROGRAM, "info", "json"], cwd=ROOT, stderr=full, check=False
         )
     assert finished.returncode == 0
+
+
+COUNTED = """
+import logging
+import structlog
+from server import logs
+
+logs.configure("error", pretty=False)
+log = structlog.get_logger("tests")
+log.warning("not one")
+log.error("one")
+log.critical("two")
+try:
+    int("x")
+except ValueError:
+    log.exception("three")
+logging.getLogger("asyncio").error("four")
+print(logs.ERRORS.total)
+"""
+
+
+def test_errors_are_counted() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", COUNTED], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert finished.stdout == "4\n"

@@ -15,7 +15,7 @@ def figures_of(app: web.Application) -> Figures:
     return Figures(
         connections=app[keys.SOCKETS].connections + streams,
         replies_running=app[keys.CONVERSATION].running,
-        jobs=0,
+        jobs=app[keys.JOBS].running,
         deltas=hub.log.deltas,
         deliveries=hub.deliveries,
         errors=ERRORS.total,

@@ -2,20 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from schemas.envelope import Role
-from server.engine.ids import new
 from server.transports import keys
 from tests.conftest import Cast
 from tests.support.attempts import Client, Data, begin, one_after_another, refused
-from tests.support.clients import Http, Recorder, Socket, http_client, socket
-from tests.support.rest import people_of
+from tests.support.clients import Recorder
 from tests.support.running import Server
+from tests.support.staff import Staff, staff_of
 
 BEAT = {
     "process",
@@ -29,35 +27,11 @@ BEAT = {
 }
 
 
-class Staff:
-    """Connects people of several roles and organisations."""
-
-    def __init__(self, server: Server, stack: AsyncExitStack) -> None:
-        self._server = server
-        self._stack = stack
-
-    def token(self, role: Role, org: str) -> str:
-        """Return somebody's token."""
-        return self._server.app[keys.ACCESS].mint(role=role, profile_id=new(), seconds=600, org=org)
-
-    async def socket(self, role: Role = "ops", org: str = "default") -> Socket:
-        """Connect somebody by a socket."""
-        auth = {"token": self.token(role, org)}
-        return await self._stack.enter_async_context(socket(self._server.door, auth))
-
-    async def http(self, role: Role = "ops", org: str = "default") -> Http:
-        """Connect somebody by a session with a stream."""
-        client = http_client(self._server.door, token=self.token(role, org))
-        entered = await self._stack.enter_async_context(client)
-        await entered.connect()
-        return entered
-
-
 @pytest_asyncio.fixture(loop_scope="session")
 async def staff(server: Server) -> AsyncIterator[Staff]:
     """Give a test its people."""
-    async with AsyncExitStack() as stack:
-        yield Staff(server, stack)
+    async with staff_of(server) as staff:
+        yield staff
 
 
 def entries(client: Recorder) -> list[tuple[str, Data]]:
@@ -141,11 +115,10 @@ async def test_resuming_and_reading_back(server: Server, cast: Cast, staff: Staf
     await late.send("room_replay", room="ops", speed=0, **{"from": join["offset"] + 1})
     await late.until("replay_end", room="ops")
     assert [(e["name"], e["data"]) for e in late.named("replay_entry", room="ops")] == entries(ops)
-    async with people_of(server) as people:
-        person = people.a("admin")
-        page = await person.get(f"rooms/ops/entries?after={join['offset']}")
-        assert [(e["name"], e["data"]) for e in page["items"]] == entries(ops)
-        assert (await person.get("rooms/ops"))["room"] == "ops"
+    person = staff.people.a("admin")
+    page = await person.get(f"rooms/ops/entries?after={join['offset']}")
+    assert [(e["name"], e["data"]) for e in page["items"]] == entries(ops)
+    assert (await person.get("rooms/ops"))["room"] == "ops"
     await late.send("room_leave", room="ops")
     again = await late.send("room_join", room="ops")
     assert "snapshot" in again
@@ -156,10 +129,9 @@ async def test_others_may_not(server: Server, staff: Staff, role: Role) -> None:
     for client in (await staff.socket(role), await staff.http(role)):
         await refused(client, "room_join", "not_found", room="ops")
         await refused(client, "room_replay", "not_found", room="ops", speed=0)
-    async with people_of(server) as people:
-        person = people.a(role)
-        for address in ("rooms/ops", "rooms/ops/entries"):
-            assert await person.refused(address, status=404) == "not_found"
+    person = staff.people.a(role)
+    for address in ("rooms/ops", "rooms/ops/entries"):
+        assert await person.refused(address, status=404) == "not_found"
 
 
 async def test_each_organisation_has_its_own(server: Server, cast: Cast, staff: Staff) -> None:
@@ -175,8 +147,8 @@ async def test_each_organisation_has_its_own(server: Server, cast: Cast, staff: 
     assert again["offset"] == 0
     for name in ("ops:default", "ops:elsewhere_a.b"):
         await refused(theirs, "room_join", "bad_request", room=name)
-        async with people_of(server) as people:
-            assert await people.a("ops", org="third").refused(f"rooms/{name}", status=404) == "not_found"
+        person = staff.people.a("ops", org="third")
+        assert await person.refused(f"rooms/{name}", status=404) == "not_found"
     await theirs.drop()
     await theirs.resume()
     await theirs.until("ops_beat", count=len(theirs.named("ops_beat")) + 1)

@@ -16,7 +16,7 @@ def _ops_step(state: State, name: str, data: Data) -> None:
     kind, phase = data["kind"], data["phase"]
     counts = state["counts"].setdefault(kind, {"started": 0, "ended": 0, "error": 0})
     counts[phase] += 1
-    running, key = state["running"], f"{kind}:{data['id']}"
+    running, key = state["running"], f"{kind}:{data['id']}:{data['subject_room']}"
     if phase == "started":
         running.pop(key, None)
         running[key] = _shown(data)
