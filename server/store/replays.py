@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -41,7 +41,7 @@ _IN_TEST: Order = (("position", 1), ("_id", 1))
 
 @dataclass(slots=True, kw_only=True)
 class Counts:
-    """How many runs there are, by state, and what the latest grades of those that are done say."""
+    """How many runs there are by state, are being graded, and what the latest grades of those done say."""
 
     total: int = 0
     pending: int = 0
@@ -49,23 +49,14 @@ class Counts:
     running: int = 0
     done: int = 0
     failed: int = 0
+    grading: int = 0
     graded: int = 0
     passed: int = 0
 
-    @classmethod
-    def of(cls, states: Mapping[RunState, int], *, graded: int, passed: int) -> "Counts":
-        """Return the counts of runs that have been counted by state."""
-        counts = cls(graded=graded, passed=passed)
-        for state, runs in states.items():
-            counts.add(state, runs=runs, graded=0, passed=0)
-        return counts
-
-    def add(self, state: RunState, *, runs: int, graded: int, passed: int) -> None:
+    def add(self, state: RunState, runs: int) -> None:
         """Count runs of one state."""
         self.total += runs
         setattr(self, state, getattr(self, state) + runs)
-        self.graded += graded
-        self.passed += passed
 
 
 class ReplayStore:
@@ -150,9 +141,11 @@ class ReplayStore:
         with guard():
             rows = await self._database.runs.aggregate(_counting(by, keys)).to_list(None)
         for row in rows:
-            counts[row["_id"]["key"]].add(
-                row["_id"]["state"], runs=row["runs"], graded=row["graded"], passed=row["passed"]
-            )
+            count = counts[row["_id"]["key"]]
+            count.add(row["_id"]["state"], row["runs"])
+            count.grading += row["grading"]
+            count.graded += row["graded"]
+            count.passed += row["passed"]
         return counts
 
     async def _page(
@@ -171,11 +164,12 @@ def _counting(by: CountedBy, keys: Sequence[Id]) -> list[dict[str, Any]]:
     latest = {"$cond": [{"$eq": ["$state", "done"]}, {"$arrayElemAt": ["$grades.passed", -1]}, None]}
     return [
         {"$match": {by: {"$in": list(keys)}}},
-        {"$project": {"key": f"${by}", "state": 1, "latest": latest}},
+        {"$project": {"key": f"${by}", "state": 1, "latest": latest, "grading": "$grading.grade_id"}},
         {
             "$group": {
                 "_id": {"key": "$key", "state": "$state"},
                 "runs": {"$sum": 1},
+                "grading": {"$sum": {"$cond": [{"$gt": ["$grading", None]}, 1, 0]}},
                 "graded": {"$sum": {"$cond": [{"$in": ["$latest", [True, False]]}, 1, 0]}},
                 "passed": {"$sum": {"$cond": [{"$eq": ["$latest", True]}, 1, 0]}},
             }

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from schemas.content import Agent
+from schemas.test import Grading
 from server.engine.ids import new
 from server.transports import keys
 from tests.engine.grading_cases import NOW, uid
@@ -30,7 +31,7 @@ RUNS = [
     make_run("one", grades=[make_grade(passed=False), make_grade()]),
     make_run("two", position=2, grades=[make_grade(passed=False, grade_id=uid("missed"))]),
     make_run("three", position=3, state="failed"),
-    make_run("four", position=4),
+    make_run("four", position=4, grading=Grading(grade_id=uid("coming"))),
     make_run("one", cycle=2, state="pending", created_at=NOW + timedelta(minutes=5)),
     make_run("one", invocation_id=SECOND, grades=[make_grade(grade_id=uid("other"))]),
 ]
@@ -73,6 +74,7 @@ async def test_a_test_with_its_figures(author: Rest) -> None:
         "running": 0,
         "done": 4,
         "failed": 1,
+        "grading": 1,
         "graded": 3,
         "passed": 2,
     }

@@ -73,6 +73,7 @@ class Figures:
     runs: int
     states: dict[RunState, int]
     outcomes: dict[Outcome, int]
+    being_graded: int
     cycles: int
     judged: int
     passed: int
@@ -211,6 +212,7 @@ class Tally:
     def __init__(self) -> None:
         self._states: Counter[RunState] = Counter()
         self._outcomes: Counter[Outcome] = Counter()
+        self._being_graded = 0
         self._judged: Counter[tuple[str, str]] = Counter()  # by invocation and recorded run
         self._passed: Counter[tuple[str, str]] = Counter()
         self._cycles: set[int] = set()
@@ -228,6 +230,7 @@ class Tally:
         outcome = outcome_of(run)
         self._states[run.state] += 1
         self._outcomes[outcome] += 1
+        self._being_graded += run.grading is not None
         self._cycles.add(run.cycle)
         if outcome in ("passed", "not_passed", "failed"):
             key = (run.invocation_id, run.original_id)
@@ -268,6 +271,7 @@ class Tally:
             outcomes={
                 o: self._outcomes[o] for o in ("passed", "not_passed", "failed", "ungraded", "unfinished")
             },
+            being_graded=self._being_graded,
             cycles=len(self._cycles),
             judged=judged,
             passed=passed,

@@ -101,5 +101,11 @@ def figures_view(figures: Figures) -> Row:
 
 def counts_of(figures: Figures) -> Counts:
     """Return the counts that figures imply."""
-    graded = figures.outcomes["passed"] + figures.outcomes["not_passed"]
-    return Counts.of(figures.states, graded=graded, passed=figures.passed)
+    counts = Counts(
+        grading=figures.being_graded,
+        graded=figures.outcomes["passed"] + figures.outcomes["not_passed"],
+        passed=figures.passed,
+    )
+    for state, runs in figures.states.items():
+        counts.add(state, runs)
+    return counts
