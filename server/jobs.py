@@ -8,7 +8,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from docket import Docket, Worker
@@ -60,6 +60,9 @@ class Jobs:
         self._runs: dict[str, Run] = {}
         self._finds: list[Find] = []
         self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, bool] = {}  # of jobs that have begun: whether they were woken since
+        self._serving: asyncio.Task[None] | None = None
+        self._draining = False
         self._open = False
         self._busy = False  # all slots were taken since the last look
         self._away = False
@@ -94,11 +97,17 @@ class Jobs:
         self._finds.append(find)
 
     async def wake(self, kind: str, key: str) -> None:
-        """Have a job done soon, once for all wakes that come while it waits or runs; never raises.
+        """Have a job done soon, once for all wakes that come while it waits; never raises.
 
-        When Redis is away it is done here, or, without slots, left for the reconcilers of others.
+        A job that runs in this process is done once more after that. When Redis is away the job is done here,
+        or, without slots, left for the reconcilers of others; so is one that runs in another process.
         """
-        if self._open and not await self._queue(kind, key) and self._slots:
+        name = _name(kind, key)
+        if not self._open:
+            return
+        if name in self._again and not self._draining:
+            self._again[name] = True
+        elif not await self._queue(kind, key) and self._slots and not self._draining:
             self._begin(kind, key)
 
     async def run(self) -> None:
@@ -108,10 +117,18 @@ class Jobs:
             try:
                 async with asyncio.TaskGroup() as parts:
                     parts.create_task(self._reconcile(), name="jobs-reconcile")
-                    parts.create_task(self._serve(), name="jobs-serve")
+                    self._serving = parts.create_task(self._serve(), name="jobs-serve")
             finally:
-                self._open = False
+                self._draining = True
                 await self._stop()
+                self._open = False
+
+    async def drain(self) -> None:
+        """Take no more jobs; those that run go on, and when they are woken others do them."""
+        self._draining = True
+        if self._serving is not None:
+            self._serving.cancel()
+            await asyncio.wait([self._serving])
 
     # --- jobs of this process --------------------------------------------------------------------------
 
@@ -123,18 +140,22 @@ class Jobs:
         if (run := self._runs.get(kind)) is None:
             log.error("a job of a kind that this process does not know", kind=kind)
             return None
-        job = self._jobs[name] = asyncio.create_task(self._perform(run, key), name=name)
+        job = self._jobs[name] = asyncio.create_task(self._perform(run, key, name), name=name)
         job.add_done_callback(self._ended)
         return job
 
-    async def _perform(self, run: Run, key: str) -> None:
+    async def _perform(self, run: Run, key: str, name: str) -> None:
         async with self._free:
             self.running += 1
             if self.running >= self._slots:
                 self._pace(busy=True)
             try:
-                await run(key)
+                self._again[name] = True
+                while self._again[name]:
+                    self._again[name] = False
+                    await run(key)
             finally:
+                del self._again[name]
                 self.running -= 1
 
     def _ended(self, job: asyncio.Task[None]) -> None:
@@ -168,7 +189,11 @@ class Jobs:
             return False
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await self._docket.add(_TASK, key=_name(kind, key))(kind, key)
+                name = _name(kind, key)
+                if name in self._again:  # it runs here, and another process is to do it
+                    await self._docket.replace(_TASK, datetime.now(UTC), name)(kind, key)
+                else:
+                    await self._docket.add(_TASK, key=name)(kind, key)
         except (RedisError, OSError, TimeoutError):
             return False
         await asyncio.sleep(0)  # a queue in this process answers at once, so that many wakes would block it

@@ -8,6 +8,9 @@ BROKE_OFF = "The model's reply broke off; try again."
 UNREADABLE = "The model endpoint sent a reply that cannot be read; check that it is OpenAI-compatible."
 UNREACHABLE = "The model endpoint cannot be reached; try again, and check its address if this goes on."
 TOO_LONG = "The conversation does not fit the model's context; shorten it, or use a model with a larger one."
+SMALL_NO_TOOLS = (
+    "The embedded model cannot call tools; set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint."
+)
 NO_TOOLS = "The model refused the tools; use a model that can call tools, or check their definitions."
 
 _REFUSED_KEY = "The model endpoint refused the key; check the key and its rights."

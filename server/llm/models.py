@@ -20,6 +20,7 @@ from server.llm.dialect import Ask, Dialect, Reasoning
 from server.llm.failures import (
     BROKE_OFF,
     NO_TOOLS,
+    SMALL_NO_TOOLS,
     TOO_LONG,
     UNREACHABLE,
     UNREADABLE,
@@ -123,6 +124,8 @@ class Models:
         `reasoning` is left out for a model that refuses it; a model that refuses `tools` is an error.
         """
         started = time.perf_counter()
+        if tools and not self._dialect(model or self._name).provider.tools:
+            raise Upstream(SMALL_NO_TOOLS, retryable=False)
         ask = Ask(
             model=model or self._name,
             turns=turns,

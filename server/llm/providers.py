@@ -16,7 +16,8 @@ class Provider:
     """A provider: `hosts` are patterns of host or host:port, `key_env` is where people keep its key.
 
     `bounds` says that schemas may hold minimum, maxItems and the like; `context_window` is in tokens, for its
-    usual models, None when it depends on the model. What is wrong here is learnt from refusals.
+    usual models, None when it depends on the model; without `tools` the endpoint would ignore them silently.
+    What is wrong here is learnt from refusals.
     """
 
     name: str
@@ -25,11 +26,12 @@ class Provider:
     bounds: bool = False
     stream_options: bool = True
     reliable_judge: bool = True
+    tools: bool = True
     context_window: int | None = None
     key_env: str | None = None
 
 
-EMBEDDED = Provider(name="embedded", bounds=True, reliable_judge=False, context_window=4_096)
+EMBEDDED = Provider(name="embedded", bounds=True, reliable_judge=False, tools=False, context_window=4_096)
 OTHER = Provider(name="other", bounds=True, key_env="OPENAI_API_KEY")
 PROVIDERS: tuple[Provider, ...] = (
     Provider(

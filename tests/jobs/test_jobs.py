@@ -34,7 +34,7 @@ async def started(jobs: Jobs, run_jobs: RunJobs) -> asyncio.Task[None]:
     return task
 
 
-async def test_many_wakes_are_one_run(make_jobs: MakeJobs, run_jobs: RunJobs, work: Work) -> None:
+async def test_many_wakes_are_one_run_after_them(make_jobs: MakeJobs, run_jobs: RunJobs, work: Work) -> None:
     jobs = make_jobs(slots=1)
     jobs.handle("run", work)
     await started(jobs, run_jobs)
@@ -46,9 +46,10 @@ async def test_many_wakes_are_one_run(make_jobs: MakeJobs, run_jobs: RunJobs, wo
         await jobs.wake("run", "second")
     work.release("first")
     await work.until(2)
-    await jobs.wake("run", "third")
     await work.until(3)
-    assert work.ran == ["first", "second", "third"]
+    await jobs.wake("run", "third")
+    await work.until(4)
+    assert work.ran == ["first", "first", "second", "third"]
 
 
 async def test_a_job_may_be_woken_again_when_it_is_done(
@@ -173,6 +174,34 @@ async def test_a_failure_is_told_once_and_not_tried_again(
         (level, event),
         ("error", "a job of a kind that this process does not know"),
     ]
+
+
+async def test_a_drained_process_leaves_what_it_gives_back_to_others(
+    make_jobs: MakeJobs, run_jobs: RunJobs, work: Work
+) -> None:
+    other = Work()
+    ending, heir = make_jobs(slots=1), make_jobs(slots=1)
+    given_back = asyncio.Event()
+
+    async def give_back(key: str) -> None:
+        await work(key)
+        await ending.wake("run", key)
+        given_back.set()
+
+    ending.handle("run", give_back)
+    await started(ending, run_jobs)
+    work.hold("one")
+    await ending.wake("run", "one")
+    await work.until(1)
+    heir.handle("run", other)
+    await started(heir, run_jobs)
+    await ending.drain()
+    await ending.wake("run", "two")
+    await other.until(1)
+    work.release("one")
+    await given_back.wait()
+    await other.until(2)
+    assert (work.ran, other.ran) == (["one"], ["two", "one"])
 
 
 async def test_before_and_after_nothing_is_begun(make_jobs: MakeJobs, run_jobs: RunJobs, work: Work) -> None:

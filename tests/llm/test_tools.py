@@ -124,6 +124,13 @@ async def test_a_model_without_tools_is_an_error(
     assert len(scripted.requests) == 1
 
 
+async def test_the_embedded_model_has_no_tools(scripted: ScriptedModel, connect: Connect) -> None:
+    with pytest.raises(Upstream, match="embedded model cannot call tools") as caught:
+        await ask(connect(model="smollm2-135m"))
+    assert not caught.value.may_retry
+    assert scripted.requests == []
+
+
 async def test_reasoning_is_left_out_once_refused(scripted: ScriptedModel, models: Models) -> None:
     error = {"message": "Unsupported parameter: 'reasoning_effort' is not supported with this model."}
     scripted.script([{"status": 400, "error": error, "times": 1}])
