@@ -65,6 +65,17 @@ class Cast:
         """Connect an author."""
         return await self._socket(self._server.token(self.author_id, role="author"), {})
 
+    async def author_http(self) -> Http:
+        """Give the author an HTTP client, with a stream."""
+        token = self._server.token(self.author_id, role="author")
+        client = await self._stack.enter_async_context(http_client(self._server.door, token=token))
+        await client.connect()
+        return client
+
+    async def foreign_author(self) -> Socket:
+        """Connect an author of another organisation."""
+        return await self._socket(self._server.token(new(), role="author", org="elsewhere"), {})
+
     async def ops(self) -> Socket:
         """Connect somebody of ops."""
         return await self._socket(self._server.token(new(), role="ops"), {})

@@ -71,3 +71,15 @@ async def learner(cast: Cast) -> Socket:
 async def client(cast: Cast, request: pytest.FixtureRequest) -> Client:
     """Connect the learner over each transport in turn."""
     return await cast.over(request.param)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def author(cast: Cast) -> Socket:
+    """Connect the author's socket."""
+    return await cast.author()
+
+
+@pytest_asyncio.fixture(params=["socket", "http"], loop_scope="session")
+async def runner(cast: Cast, request: pytest.FixtureRequest) -> Client:
+    """Connect the author over each transport in turn."""
+    return await cast.author() if request.param == "socket" else await cast.author_http()

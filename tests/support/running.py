@@ -41,9 +41,11 @@ class Server:
         urls = (self.url, *self.siblings)
         return urls[self._doors % len(urls)]
 
-    def token(self, profile: Id, *, role: Role = "learner", seconds: float = 3600) -> str:
+    def token(
+        self, profile: Id, *, role: Role = "learner", seconds: float = 3600, org: str = "default"
+    ) -> str:
         """Return a token for a profile."""
-        return self.app[keys.ACCESS].mint(role=role, profile_id=profile, seconds=seconds)
+        return self.app[keys.ACCESS].mint(role=role, profile_id=profile, seconds=seconds, org=org)
 
     async def script(self, *rules: dict[str, Any]) -> None:
         """Replace the model's rules."""
