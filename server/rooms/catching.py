@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from typing import Any
 
@@ -14,6 +15,14 @@ GATHER_SECONDS = 0.02
 RETRY_SECONDS = 0.25
 ROOMS = 100
 PAGE_ENTRIES = 300
+
+
+@dataclass(slots=True)
+class Loading:
+    """What was heard of a room since its top is being read; `unsure` when more may have been missed."""
+
+    entries: list[Entry] = field(default_factory=list)
+    unsure: bool = False
 
 
 class CatchUp:

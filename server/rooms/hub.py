@@ -10,7 +10,7 @@ import structlog
 
 from server.errors import TooLarge, Unavailable
 from server.rooms.bell import Bell
-from server.rooms.catching import CatchUp
+from server.rooms.catching import CatchUp, Loading
 from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.rooms.follower import LOW_WATER, Follower
@@ -52,7 +52,7 @@ class Hub:
         self._snapshots = snapshots
         self._rooms: dict[str, Room] = {}
         self._used: dict[str, float] = {}
-        self._loading: dict[str, list[Entry]] = {}
+        self._loading: dict[str, Loading] = {}
         self._loads: dict[str, asyncio.Task[Room]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pumps = Pumps(entries, own=self._own)
@@ -78,7 +78,7 @@ class Hub:
             self._used[name] = time.monotonic()
             return room
         if name not in self._loads:
-            self._loading[name] = []
+            self._loading[name] = Loading()
             self._loads[name] = self._own(self._load(name))
         return await asyncio.shield(self._loads[name])
 
@@ -102,7 +102,7 @@ class Hub:
         if (room := self._rooms.get(name)) is not None:
             self._offer(room, entries)
         elif name in self._loading:
-            self._loading[name] += entries
+            self._loading[name].entries += entries
 
     def heard(self, name: str, n: int) -> None:
         """Catch up with an entry that this process did not write."""
@@ -126,6 +126,8 @@ class Hub:
         """Read a room that is heard only from now on."""
         if (loaded := self._rooms.get(room)) is not None:
             self._catching.want(loaded)
+        elif room in self._loading:
+            self._loading[room].unsure = True
 
     def flashed(self, room: str, name: str, data: bytes) -> None:
         """Send an event without an offset to who follows the room now and keeps up."""
@@ -216,14 +218,14 @@ class Hub:
             epoch = None
             while epoch != self.epoch:  # a top of an earlier epoch means nothing
                 epoch = self.epoch
-                self._loading[name].clear()  # what was announced before the top is read is below it
+                heard = self._loading[name] = Loading()  # what was announced before is below the top
                 room = Room(name, await self._entries.top(name))
             # no await from here on: what came meanwhile is in the list, the rest reaches the room itself
-            room.offer(self._loading[name])
+            room.offer(heard.entries)
             self._rooms[name] = room
             self._used[name] = time.monotonic()
             loaded = True
-            if room.waiting or not certain or self.log.known(name) > room.head:
+            if room.waiting or heard.unsure or not certain or self.log.known(name) > room.head:
                 self._catching.want(room)
             self.log.saw(name, room.head)
             return room
