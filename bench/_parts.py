@@ -1,6 +1,7 @@
 """Processes that benchmarks measure: MongoDB, the scripted model and a server, each on its own."""
 
 import asyncio
+import json
 import logging
 import os
 import sys
@@ -37,6 +38,20 @@ scenarios:
 practices:
   one: {name: One, scenarios: [plain]}
 """
+RUNS = 60
+SAID = ("Hello.", "What is recursion?", "And when does it end?")
+RECORDED = [message for said in SAID for message in ({"user": said}, {"assistant": "As recorded."})]
+PACK += f"""
+agents:
+  ada: {{name: Ada, instructions: You are Ada.}}
+benchmarks:
+  recorded:
+    name: Recorded
+    agents: [ada]
+    concurrency: 8
+    runs: {json.dumps({f"run-{i}": {"messages": RECORDED} for i in range(RUNS)})}
+"""
+BENCHMARK = content_id("bench", "benchmark", "recorded")
 PRACTICE = content_id("bench", "practice", "one")
 
 
@@ -109,11 +124,11 @@ class Client:
                 return text
 
 
-async def connect(bench: Bench) -> Client:
-    """Connect a guest."""
+async def connect(bench: Bench, *, token: str | None = None) -> Client:
+    """Connect a guest, or who the token says."""
     ws = await bench.http.ws_connect(f"{bench.url}/socket.io/?EIO=4&transport=websocket", max_msg_size=0)
     await ws.receive()
-    await ws.send_str("40{}")
+    await ws.send_str("40" + orjson.dumps({"token": token} if token else {}).decode())
     client = Client(ws)
     await client.event("connection_confirmed")
     return client
