@@ -5,7 +5,7 @@ import asyncio
 from server.engine.ids import new
 from server.transports import keys
 from tests.conftest import Cast
-from tests.support.attempts import Client
+from tests.support.attempts import Client, Data
 from tests.support.clients import Socket
 from tests.support.running import Server
 from tests.support.trials import begin, benchmark, refused
@@ -52,9 +52,10 @@ async def test_twice_is_two_tests_and_with_one_id_it_is_one(server: Server, auth
 
 async def test_its_refusals(server: Server, cast: Cast, author: Socket) -> None:
     await refused(author, "test_start", "not_found", benchmark_id=new())
-    for wrong in ({}, {"benchmark_id": "desk"}, {"benchmark_id": benchmark("desk"), "infinite_mode": "yes"}):
-        await refused(author, "test_start", "bad_request", **wrong)
-    known = {"benchmark_id": benchmark("desk")}
+    known: Data = {"benchmark_id": benchmark("desk")}
+    wrong: list[Data] = [{}, {"benchmark_id": "desk"}, {**known, "infinite_mode": "yes"}]
+    for data in wrong:
+        await refused(author, "test_start", "bad_request", **data)
     await refused(await cast.learner(), "test_start", "not_found", **known)
     await refused(await cast.guest(), "test_start", "not_found", **known)
     await refused(await cast.foreign_author(), "test_start", "not_found", **known)

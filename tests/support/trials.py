@@ -140,3 +140,12 @@ async def refused(client: Client, event: str, code: str, *, retryable: bool = Fa
     assert notice["error_type"] == kind, notice
     assert "offset" not in notice
     return error
+
+
+def as_state(snapshot: Data) -> Data:
+    """Return what a client can know that has only an invocation's snapshot."""
+    running = {r["run_id"]: {**r, "parts": [r["text"]]} for r in snapshot.get("running", [])}
+    for entry in running.values():
+        del entry["text"]
+    runs = {r["run_id"]: r for r in snapshot["runs"]}
+    return {"runs": runs, "running": running, "complete": snapshot.get("complete")}
