@@ -15,9 +15,9 @@ from docket import Docket, Worker
 from redis.exceptions import RedisError
 
 from server.errors import Unavailable
+from server.jobs.slots import Run, Slots, job_name
 
 log = structlog.get_logger(__name__)
-Run = Callable[[str], Awaitable[None]]
 Find = Callable[[], Awaitable[list[tuple[str, str]]]]
 
 RECONCILE_SECONDS = 30.0
@@ -52,15 +52,10 @@ class Jobs:
         reconcile_seconds: float = RECONCILE_SECONDS,
         redelivery_seconds: float = REDELIVERY_SECONDS,
     ) -> None:
-        self.running = 0
-        self._slots = slots
-        self._free = asyncio.Semaphore(slots)
+        self._slots = Slots(slots, on_full=lambda: self._pace(busy=True))
         self._every = reconcile_seconds
         self._redelivery = timedelta(seconds=redelivery_seconds)
-        self._runs: dict[str, Run] = {}
         self._finds: list[Find] = []
-        self._jobs: dict[str, asyncio.Task[None]] = {}
-        self._again: dict[str, bool] = {}  # of jobs that have begun: whether they were woken since
         self._serving: asyncio.Task[None] | None = None
         self._draining = False
         self._open = False
@@ -80,6 +75,11 @@ class Jobs:
         self._docket.register(self._work, names=[_TASK])
 
     @property
+    def running(self) -> int:
+        """Return how many jobs run in this process."""
+        return self._slots.running
+
+    @property
     def away(self) -> bool:
         """Tell whether the queue could not be reached when it was last looked at."""
         return self._away
@@ -90,7 +90,7 @@ class Jobs:
         `run` may be cancelled, may be called again for a key that is done, and in several processes at once.
         What it raises is logged; the job is not tried again until somebody wakes it.
         """
-        self._runs[kind] = run
+        self._slots.handle(kind, run)
 
     def reconcile(self, find: Find) -> None:
         """Have what `find` returns woken at the start, every 30 s, and when the queue was lost."""
@@ -102,13 +102,10 @@ class Jobs:
         A job that runs in this process is done once more after that. When Redis is away the job is done here,
         or, without slots, left for the reconcilers of others; so is one that runs in another process.
         """
-        name = _name(kind, key)
-        if not self._open:
+        if not self._open or (not self._draining and self._slots.again(kind, key)):
             return
-        if name in self._again and not self._draining:
-            self._again[name] = True
-        elif not await self._queue(kind, key) and self._slots and not self._draining:
-            self._begin(kind, key)
+        if not await self._queue(kind, key) and self._slots.count and not self._draining:
+            self._slots.begin(kind, key)
 
     async def run(self) -> None:
         """Do jobs until cancelled, also while Redis is away; cancels the jobs that run then."""
@@ -120,7 +117,7 @@ class Jobs:
                     self._serving = parts.create_task(self._serve(), name="jobs-serve")
             finally:
                 self._draining = True
-                await self._stop()
+                await self._slots.close(STOP_SECONDS)
                 self._open = False
 
     async def drain(self) -> None:
@@ -129,52 +126,6 @@ class Jobs:
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.wait([self._serving])
-
-    # --- jobs of this process --------------------------------------------------------------------------
-
-    def _begin(self, kind: str, key: str) -> asyncio.Task[None] | None:
-        """Start a job unless it waits or runs here; None when its kind is not known."""
-        name = _name(kind, key)
-        if (job := self._jobs.get(name)) is not None:
-            return job
-        if (run := self._runs.get(kind)) is None:
-            log.error("a job of a kind that this process does not know", kind=kind)
-            return None
-        job = self._jobs[name] = asyncio.create_task(self._perform(run, key, name), name=name)
-        job.add_done_callback(self._ended)
-        return job
-
-    async def _perform(self, run: Run, key: str, name: str) -> None:
-        async with self._free:
-            self.running += 1
-            if self.running >= self._slots:
-                self._pace(busy=True)
-            try:
-                self._again[name] = True
-                while self._again[name]:
-                    self._again[name] = False
-                    await run(key)
-            finally:
-                del self._again[name]
-                self.running -= 1
-
-    def _ended(self, job: asyncio.Task[None]) -> None:
-        del self._jobs[job.get_name()]
-        if job.cancelled() or (error := job.exception()) is None:
-            return
-        if isinstance(error, Unavailable):
-            log.warning("a job could not be done now", job=job.get_name(), code=error.code)
-        else:
-            log.error("a job broke", job=job.get_name(), exc_info=error)
-
-    async def _stop(self) -> None:
-        jobs = list(self._jobs.values())
-        for job in jobs:
-            job.cancel()
-        if jobs:
-            _, left = await asyncio.wait(jobs, timeout=STOP_SECONDS)
-            for job in left:
-                log.error("a job does not end", job=job.get_name(), seconds=STOP_SECONDS)
 
     def _pace(self, *, busy: bool) -> None:
         self._busy = busy
@@ -189,8 +140,8 @@ class Jobs:
             return False
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                name = _name(kind, key)
-                if name in self._again:  # it runs here, and another process is to do it
+                name = job_name(kind, key)
+                if self._slots.has_begun(name):  # it runs here, and another process is to do it
                     await self._docket.replace(_TASK, datetime.now(UTC), name)(kind, key)
                 else:
                     await self._docket.add(_TASK, key=name)(kind, key)
@@ -205,7 +156,7 @@ class Jobs:
         The job is a task of its own: when Redis goes it goes on, and when it is delivered again it is joined.
         """
         released = self._released
-        job = self._begin(kind, key)
+        job = self._slots.begin(kind, key)
         if job is None or released is None:
             return
         await asyncio.wait([job, released], return_when=asyncio.FIRST_COMPLETED)
@@ -231,7 +182,7 @@ class Jobs:
             if server is None:
                 return
             self._pace(busy=self._busy)
-            self._busy = self.running >= self._slots
+            self._busy = self._slots.full
         log.error(
             "the queue of jobs broke; it is opened again", exc_info=not work.cancelled() and work.exception()
         )
@@ -240,7 +191,7 @@ class Jobs:
     @asynccontextmanager
     async def _working(self) -> "AsyncIterator[asyncio.Future[None]]":
         """Work on the queue; at the end jobs that run go on, and stay in the queue."""
-        if self._slots == 0:
+        if self._slots.count == 0:
             yield asyncio.get_running_loop().create_future()
             return
         released = self._released = asyncio.get_running_loop().create_future()
@@ -261,7 +212,7 @@ class Jobs:
         return Worker(
             self._docket,
             name=secrets.token_hex(8),
-            concurrency=self._slots,
+            concurrency=self._slots.count,
             redelivery_timeout=self._redelivery,
             reconnection_delay=timedelta(seconds=WATCH_SECONDS),
             minimum_check_interval=IDLE_POLL,
@@ -283,7 +234,7 @@ class Jobs:
         """Log once per change, and have what was in the queue found again when it is lost."""
         if server is None:
             if not self._away:
-                log.warning("redis away; jobs are done where they are woken", slots=self._slots)
+                log.warning("redis away; jobs are done where they are woken", slots=self._slots.count)
             self._away = True
             return
         if self._away:
@@ -306,7 +257,3 @@ class Jobs:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
                     await self._lost.wait()
-
-
-def _name(kind: str, key: str) -> str:
-    return f"{kind}:{key}"
