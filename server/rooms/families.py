@@ -5,7 +5,7 @@ from typing import Literal
 
 from server.rooms.folds import FOLDS, Fold, family
 
-__all__ = ["FAMILIES", "OPS", "Audience", "Family", "family", "ops_room", "wire_name"]
+__all__ = ["FAMILIES", "OPS", "Audience", "Family", "family", "is_endless", "ops_room", "wire_name"]
 
 Audience = Literal["chat", "test", "profile", "guest", "ops"]
 OPS = "ops"
@@ -31,6 +31,12 @@ FAMILIES: dict[str, Family] = {
     "guest": Family(fold=FOLDS["guest"], audience="guest", endless=True),
     OPS: Family(fold=FOLDS[OPS], audience="ops", endless=True),
 }
+
+
+def is_endless(room: str) -> bool:
+    """Tell whether a room never ends, so that its oldest entries are forgotten."""
+    found = FAMILIES.get(family(room))
+    return found is not None and found.endless
 
 
 def ops_room(org: str) -> str:

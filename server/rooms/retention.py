@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from server.errors import Unavailable
-from server.rooms.families import FAMILIES, family
+from server.rooms.families import is_endless
 from server.rooms.hub import Hub
 from server.rooms.snapshot import Snapshots
 from server.store.entries import EntryStore
@@ -40,7 +40,7 @@ class Retention:
             if await self._trim(name, keep=0):
                 await self._entries.forget_closing(name)
         for name, top in self._hub.log.tops():
-            if FAMILIES[family(name)].endless and top > KEEP_ENTRIES + SLACK:
+            if is_endless(name) and top > KEEP_ENTRIES + SLACK:
                 await self._trim(name, keep=KEEP_ENTRIES)
 
     async def _trim(self, name: str, *, keep: int) -> bool:

@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import pytest
 
+from schemas.room import ReplayEntry
 from server.engine.ids import new
 from server.rooms.follower import LOW_WATER
 from server.transports import keys
@@ -12,7 +13,7 @@ from tests.conftest import Cast
 from tests.support.attempts import Client, Data, Talk, begin, one_after_another, refused
 from tests.support.clients import Recorder, http_client, socket
 from tests.support.rest import people_of
-from tests.support.running import Server
+from tests.support.running import Server, running
 from tests.support.slow import Slow
 
 AT_ONCE = 0
@@ -52,6 +53,8 @@ async def test_at_once_it_plays_exactly_what_is_stored(server: Server, cast: Cas
     end = await client.until("replay_end")
     entries = await stored(server, cast, talk.room)
     assert played(client, talk.room) == entries
+    for entry in entries:
+        ReplayEntry.model_validate(entry)
     assert [(e["name"], e["data"]) for e in entries] == talk.entries()
     assert end == {"room": talk.room, "offset": entries[-1]["offset"]}
     assert client.names()[-1] == "replay_end"
@@ -237,6 +240,20 @@ async def test_replays_end_with_their_connection(server: Server, cast: Cast) -> 
                 await talk.client.send("attempt_join", chat_id=talk.chat_id)
         await http.resume()
         assert len(played(http, talk.room)) == 1
+
+
+async def test_a_server_that_stops_does_not_wait_for_replays(server: Server, cast: Cast) -> None:
+    loop = asyncio.get_running_loop()
+    talk = await recorded(server, cast)
+    token = server.token(cast.learner_id)
+    async with running(server.app[keys.SETTINGS]) as (url, _), http_client(url, token=token) as http:
+        await http.connect()
+        async with socket(url, {"token": token}) as one:
+            for client in (one, http):
+                await client.send("room_replay", room=talk.room, speed=HARDLY, **{"from": pauses(talk)[0]})
+                await client.until("replay_entry")
+            stopping = loop.time()
+    assert loop.time() - stopping < 10
 
 
 async def test_a_replay_needs_somebody_who_listens(server: Server, cast: Cast) -> None:

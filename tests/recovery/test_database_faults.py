@@ -206,3 +206,17 @@ async def test_an_unreachable_model_is_an_upstream_error(world: World) -> None:
     failed = await learner.until("attempt_error", type="grade")
     assert failed["code"] == "upstream"
     await learner.until("attempt_ended")
+
+
+async def test_a_replay_goes_on_when_the_database_is_back(world: World) -> None:
+    learner = await world.cast.learner()
+    ack = await learner.send("attempt_start", practice_id=practice("one"))
+    room = f"attempt_{ack['chat_id']}"
+    for n in range(700):  # more than two pages
+        head = await world.server.app[keys.HUB].log.publish(room, "attempt_progress", b'{"content":"%d"}' % n)
+    await learner.send("room_replay", room=room, speed=1)
+    await learner.until("replay_entry")
+    await world.kill()
+    await world.revive()
+    assert (await learner.until("replay_end", within=40))["offset"] == head
+    assert [e["offset"] for e in learner.named("replay_entry")] == list(range(1, head + 1))
