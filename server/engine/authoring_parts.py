@@ -15,6 +15,7 @@ PARTS: dict[ContentKind, dict[str, tuple[str, ...]]] = {
     "rubric": {"groups": ("standards",)},
     "document": {"images": ()},
     "scenario": {"images": (), "videos": (), "questions": ("options",), "parameter_fields": ()},
+    "benchmark": {"runs": ()},
 }
 REFERENCES = ("video_id",)  # fields of parts that hold the id of another part
 RECORDED = ("messages",)  # fields whose ids are somebody else's: they stay as they were recorded

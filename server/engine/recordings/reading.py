@@ -42,7 +42,8 @@ def _is_by_line(file: BinaryIO) -> bool:
     """Tell whether one of the first two lines is an object by itself, as in JSON Lines."""
     lines = (line for _, line in _numbered(file) if line)
     first, second = next(lines, b""), next(lines, b"")
-    return not first.startswith(b"[") and (_is_object(first) or _is_object(second))
+    is_long = len(first) > MAX_LINE
+    return not first.startswith(b"[") and (is_long or _is_object(first) or _is_object(second))
 
 
 def _is_object(line: bytes) -> bool:
