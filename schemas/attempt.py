@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from schemas.content import ChatTemplate, Document, Persona, Rubric, Scenario
+from schemas.content import ChatFlag, ChatTemplate, Document, Persona, Rubric, Scenario
 from schemas.envelope import Change, Id, JsonObject, Payload, Reply, ServerEvent, Time, Usage
 from schemas.grade import Grade, ResourceType
 from schemas.stored import Owner, RunningReply, Work
@@ -510,6 +510,12 @@ class ChatEntry(BaseModel):
     state: Literal["pending", "lobby", "open", "done"] = "pending"
     reused: bool = False
     passed: bool = False  # its lobby is not to be shown any more
+    persona_id: Id | None = None  # with whom this profile practises, whatever the scenario says
+    flags: dict[ChatFlag, bool] = {}  # settings of this place that differ from the scenario's
+    draft_id: Id | None = None  # what its learner made of it in the lobby
+    preparing: Id | None = None  # the generation that makes its content
+    generation_id: Id | None = None  # the generation that has made it
+    tries: int = 0  # of generations
     by: Id | None = None  # the request that moved it on, so that running it again changes nothing
 
 

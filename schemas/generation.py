@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from schemas.content import ContentKind
-from schemas.envelope import Change, Id, JsonObject, Payload, Reply, ServerEvent, Time
+from schemas.envelope import Change, ErrorCode, Id, JsonObject, Payload, Reply, ServerEvent, Time
 from schemas.stored import Owner, Work
 
 ArtifactOperation = Literal[
@@ -277,7 +277,7 @@ class GenerationError(ServerEvent):
     run_id: Id | None = None
     success: bool = False
     message: str
-    code: str
+    code: ErrorCode
 
 
 # --- stored documents --------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from server.engine.attempts.keeper import Keeper
 from server.engine.attempts.proceed import Proceeding
 from server.engine.attempts.views import chat_base
 from server.engine.conversation import Conversation
-from server.engine.drafting import Drafts, Generating, GenerationKeeper, Maker, Runner
+from server.engine.drafting import Drafts, Generating, GenerationKeeper, Limits, Maker, Preparing, Runner
 from server.engine.grading import Grader
 from server.engine.replay.judging import Judging
 from server.engine.replay.keeper import TestKeeper
@@ -150,7 +150,10 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     )
     process.on_lost(conversation.interrupt_all)
     maker = ChatMaker(store, process.name)
-    proceeding = Proceeding(store=store, outboxes=outboxes, conversation=conversation, maker=maker)
+    generating, contents = _drafting(app, settings, process=process)
+    proceeding = Proceeding(
+        store=store, outboxes=outboxes, conversation=conversation, maker=maker, contents=contents
+    )
     grader = Grader(models)
     works = Works(
         store=store,
@@ -176,7 +179,7 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     services = Services(
         access=app[keys.ACCESS],
         attempts=attempts,
-        generating=_drafting(app, settings, process=process),
+        generating=generating,
         conversation=conversation,
         hub=hub,
         replays=Replays(store.entries, tasks=tasks),
@@ -188,22 +191,26 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     )
 
 
-def _drafting(app: web.Application, settings: Settings, *, process: Process) -> Generating:
-    """Put together what generates content, and return the part that takes requests."""
+def _drafting(app: web.Application, settings: Settings, *, process: Process) -> tuple[Generating, Preparing]:
+    """Put together what generates content; return the parts that take requests, and needs of attempts."""
     store, outboxes = app[keys.STORE], app[keys.OUTBOXES]
     drafts = app[keys.DRAFTS] = Drafts(store)
     maker = Maker(store, app[keys.MODELS])
     runner = Runner(store=store, outboxes=outboxes, maker=maker, process=process, tasks=app[keys.TASKS])
     app[keys.GENERATION_KEEPER] = GenerationKeeper(store=store, runner=runner, process=process)
-    return Generating(
+    limits = Limits(store, per_day=settings.generations_per_day)
+    images = settings.image_model is not None
+    generating = Generating(
         store=store,
         outboxes=outboxes,
         runner=runner,
         drafts=drafts,
         process=process.name,
-        images=settings.image_model is not None,
-        per_day=settings.generations_per_day,
+        limits=limits,
+        images=images,
     )
+    contents = Preparing(store=store, runner=runner, limits=limits, process=process.name, images=images)
+    return generating, contents
 
 
 def _testing(app: web.Application, settings: Settings, *, process: Process, grader: Grader) -> Tests:
@@ -255,6 +262,7 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     yield
     await app[keys.SOCKETS].close()
     app[keys.CONVERSATION].interrupt_all()
+    await app[keys.JOBS].drain()  # so that what is given back now is taken by others
     await app[keys.TEST_KEEPER].close(DRAIN_SECONDS)
     await app[keys.TASKS].close(DRAIN_SECONDS)
     await app[keys.DISPATCH].close()

@@ -4,7 +4,9 @@ from aiohttp import web
 
 from server.transports import (
     http_content,
+    http_drafts,
     http_export,
+    http_media,
     http_reading,
     http_recordings,
     http_report,
@@ -14,5 +16,6 @@ from server.transports import (
 
 def attach(app: web.Application) -> None:
     """Add the addresses under /api/v1."""
-    for part in (http_content, http_recordings, http_reading, http_export, http_tests, http_report):
+    reading = (http_recordings, http_reading, http_export, http_tests, http_report)
+    for part in (http_content, http_drafts, http_media, *reading):
         part.attach(app)

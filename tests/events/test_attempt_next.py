@@ -51,13 +51,16 @@ async def test_its_refusals(server: Server, cast: Cast, client: Client) -> None:
 async def test_a_scenario_that_cannot_be_made_does_not_hold_the_attempt(
     server: Server, learner: Socket
 ) -> None:
+    await server.script({"match": {"schema": "Personas"}, "status": 400})
     talk = await begin(learner, "stuck")
     ended = await talk.end(grade=False)
     assert ended["is_attempt_finished"] is False
     error = await learner.until("attempt_error", type="proceed")
-    assert error["code"] == "unavailable"
+    assert error["code"] == "upstream"
     assert error["room"].startswith("profile_")
-    await refused(learner, "attempt_next", "unavailable", attempt_id=talk.attempt_id)
+    step = await learner.send("attempt_next", attempt_id=talk.attempt_id)
+    assert "chat_id" not in step
+    await learner.until("attempt_error", type="proceed", count=2)
     ack = await learner.send("attempt_end_all", attempt_id=talk.attempt_id)
     assert ack["chat_ids"] == []
     over = await learner.until("attempt_ended")

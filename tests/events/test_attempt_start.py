@@ -46,7 +46,6 @@ async def test_what_it_refuses_makes_nothing(server: Server, cast: Cast, client:
     await refused(client, "attempt_start", "not_found", home_id=practice("one"))
     await refused(client, "attempt_start", "not_found", practice_id=home("everyone"))
     await refused(client, "attempt_start", "not_found", home_id=home("nobody"))
-    await refused(client, "attempt_start", "unavailable", practice_id=practice("wishful"))
     for name in ("attempts", "chats"):
         assert await stored(server, name, owner=cast.learner_id) == []
     assert "attempt_started" not in client.names()

@@ -23,6 +23,7 @@ from schemas.attempt import (
     ChatEntry,
     Response,
 )
+from schemas.draft import Draft
 from schemas.envelope import Id, utc_now
 from schemas.grade import RESOURCE_TYPES
 from schemas.stored import Pending, Work
@@ -100,7 +101,7 @@ class Attempts:
             name=source.name,
             infinite_mode=msg.infinite_mode,
             created_at=utc_now(),
-            entries=await self._maker.entries(attempt_id, source, org=caller.org),
+            entries=await self._maker.entries(attempt_id, source, owner=owner_of(caller), org=caller.org),
         )
         first = AttemptStarted(attempt_id=attempt_id, chat_entry_id=attempt.entries[0].chat_entry_id)
         begun = [
@@ -114,15 +115,23 @@ class Attempts:
     ) -> AttemptNextReply:
         """Go on to the next scenario, past its lobby."""
         attempt = await self.owned(caller, msg.attempt_id)
-        if msg.draft_id is not None:
-            raise NotFound("draft_id: there is no such draft, or it is not yours.")
+        draft = await self._draft(caller, msg.draft_id) if msg.draft_id else None
         by = new_id("next")
         if (done := next((e for e in attempt.entries if e.by == by), None)) is not None:
             return AttemptNextReply(chat_id=done.chat_id)
         _check_open(attempt)
         if any(e.state == "open" for e in attempt.entries):
             raise Conflict("A chat of this attempt is open or still being graded; end it first.")
-        return AttemptNextReply(chat_id=await self._proceeding.go_on(attempt, by=by, enter=enter))
+        if any(e.preparing for e in attempt.entries):
+            raise Conflict("The content of the next chat is being made; it begins by itself.")
+        chat_id = await self._proceeding.go_on(attempt, by=by, enter=enter, draft=draft)
+        return AttemptNextReply(chat_id=chat_id)
+
+    async def _draft(self, caller: Identity, draft_id: Id) -> Draft:
+        draft = await self._store.drafts.get(draft_id)
+        if draft is None or not caller.owns(draft.owner, draft.org):
+            raise NotFound("draft_id: there is no such draft, or it is not yours.")
+        return draft
 
     async def end(self, caller: Identity, msg: AttemptEnd, *, new_id: NewId) -> AttemptEndReply:
         """Close a chat; grading and proceeding go on in the background."""
@@ -282,7 +291,7 @@ def _reusable(attempt: Attempt, key: Id) -> ChatEntry:
     entry = next((e for e in attempt.entries if e.chat_entry_id == key), None)
     if entry is None:
         raise NotFound(f"previous_chat_map: {key} is no scenario of this attempt.")
-    if entry.state not in ("pending", "lobby"):
+    if entry.state not in ("pending", "lobby") or entry.preparing:
         raise Conflict(f"The scenario {key} has been run already.")
     if not entry.use_previous:
         raise Conflict(f"The scenario {key} does not allow previous chats.")

@@ -22,7 +22,7 @@ def plan(attempt: Attempt, *, force: bool = False) -> Step:
 
     In infinite mode the scenarios begin again, as new entries of the next cycle.
     """
-    if attempt.status != "open" or any(e.state == "open" for e in attempt.entries):
+    if attempt.status != "open" or any(e.state == "open" or e.preparing for e in attempt.entries):
         return Step("none", attempt)
     waiting = [e for e in attempt.entries if e.state in ("pending", "lobby")]
     if not waiting and attempt.infinite_mode:
@@ -68,6 +68,10 @@ def next_cycle(attempt: Attempt) -> Attempt:
                 "state": "pending",
                 "reused": False,
                 "passed": False,
+                "draft_id": None,
+                "preparing": None,
+                "generation_id": None,
+                "tries": 0,
                 "by": None,
             }
         )

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 from schemas.attempt import Attempt
 from schemas.draft import Draft
@@ -12,12 +11,13 @@ from schemas.stored import Owner, Work
 from server.engine.access import Identity
 from server.engine.drafting.building import present_in
 from server.engine.drafting.drafts import Drafts
+from server.engine.drafting.limits import Limits
 from server.engine.drafting.plan import Plan, complete, plan_of
 from server.engine.drafting.running import Runner, room_of
 from server.engine.drafting.subject import Subject, Subjects
 from server.engine.ids import derive
 from server.engine.watching.ops import ops_event
-from server.errors import BadRequest, Conflict, Forbidden, RateLimited
+from server.errors import BadRequest, Conflict, Forbidden
 from server.rooms.outbox import Outboxes
 from server.store import Store
 
@@ -35,8 +35,8 @@ class Generating:
         runner: Runner,
         drafts: Drafts,
         process: str,
+        limits: Limits,
         images: bool,
-        per_day: int,
     ) -> None:
         self._store = store
         self._outboxes = outboxes
@@ -45,7 +45,7 @@ class Generating:
         self._subjects = Subjects(store)
         self._process = process
         self._images = images
-        self._per_day = per_day
+        self._limits = limits
 
     async def generate(self, caller: Identity, msg: Generate, *, new_id: NewId) -> GenerateReply:
         """Start a run; raises what speaks against it before anything is made."""
@@ -60,7 +60,7 @@ class Generating:
         gen = gen.model_copy(update={"digest": digest})
         if not await self._store.generations.claim_group(gen.group_id, caller.key):
             raise Conflict("group_id: this id is another's; give another one, or none.")
-        await self.count(gen.owner)
+        await self._limits.count(gen.owner)
         started = ops_event(
             "generation", key=gen.id, room=room_of(gen), phase="started", owner=gen.owner, org=gen.org
         )
@@ -70,17 +70,6 @@ class Generating:
         self._outboxes.publish("generations", gen.id, [started])
         self._runner.start(gen)
         return _reply(gen)
-
-    async def count(self, owner: Owner) -> None:
-        """Count a generation of somebody's day; raises RateLimited when it is full."""
-        now = datetime.now(UTC)
-        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        if not await self._store.generations.count(f"{owner.kind}_{owner.id}", day=day, limit=self._per_day):
-            rest = (day + timedelta(days=1) - now).total_seconds()
-            raise RateLimited(
-                f"You have generated {self._per_day} times today; go on after midnight UTC.",
-                retry_after=float(round(rest) + 1),
-            )
 
     async def _prepared(
         self, caller: Identity, msg: Generate, plan: Plan, *, run_id: Id, group_id: Id

@@ -114,6 +114,11 @@ def complete(plan: Plan, *, present: Collection[str]) -> list[Step]:
     return [*resources, *(s for s in plan.steps if s.kind == "entry")]
 
 
+def named(types: Sequence[str]) -> list[Step]:
+    """Return the steps that create resources of these types."""
+    return [Step(type=kind) for kind in types]
+
+
 def _attempt_needs(made: Collection[str]) -> list[str]:
     """Return what a save of an attempt's resources needs: those of a scenario, those of a rubric, or both."""
     rubric = {"points", "pass_points", "standard_groups", "standards", "flags"} & set(made)

@@ -226,7 +226,9 @@ class Runner:
         if gen.save:
             draft = await self._draft(gen)
             if not gen.saving and gen.artifact_type != "chat":
-                saving = await self._saver.build(gen, subject, form=draft.form_state if draft else {})
+                made = {m.type: m.value for m in gen.made if m.type in _resources(gen)}
+                form = {**(draft.form_state if draft else {}), **made}
+                saving = await self._saver.build(gen.artifact_type, form, subject, org=gen.org, key=gen.id)
                 await self._change(gen, work, update={"$set": {"saving": [s.model_dump() for s in saving]}})
                 gen = gen.model_copy(update={"saving": saving})
             saved_id = await self._saver.save(gen, draft)
@@ -308,6 +310,10 @@ class Runner:
 def room_of(gen: Generation) -> str:
     """Return the room of a generation's owner."""
     return f"{gen.owner.kind}_{gen.owner.id}"
+
+
+def _resources(gen: Generation) -> set[str]:
+    return {s.type for s in gen.steps if s.kind == "resource"}
 
 
 def _task(work: Work) -> str:

@@ -3,7 +3,7 @@
 from schemas.content import CONTENT_MODELS
 from schemas.draft import Draft
 from schemas.envelope import Id, JsonObject
-from schemas.generation import Generation, Saving
+from schemas.generation import ArtifactName, Generation, Saving
 from server.engine.authoring import references_of
 from server.engine.drafting.building import KINDS, Builder, MissingError, check, kept_values
 from server.engine.drafting.subject import Subject
@@ -17,23 +17,26 @@ class Saver:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def build(self, gen: Generation, subject: Subject, *, form: JsonObject) -> list[Saving]:
-        """Return what is to be written, checked; raises Conflict naming what is missing."""
-        made = {m.type: m.value for m, s in zip(gen.made, gen.steps, strict=True) if s.kind == "resource"}
-        values = kept_values(gen.artifact_type, {**form, **made})
-        changed = subject.kind is not None and gen.artifact_type in KINDS
-        builder = Builder(self._store.content, org=gen.org, key=gen.id)
+    async def build(
+        self, artifact: ArtifactName, form: JsonObject, subject: Subject, *, org: str, key: Id
+    ) -> list[Saving]:
+        """Return what is to be written for kept resources, checked; ids follow from `key`.
+
+        Raises Conflict naming what is missing or does not fit.
+        """
+        values = kept_values(artifact, form)
+        builder = Builder(self._store.content, org=org, key=key)
         found = await builder.build(
-            gen.artifact_type,
+            artifact,
             values,
-            base=subject.body if changed else None,
-            main_id=subject.key if changed and subject.key else builder.ident("artifact"),
-            kind=subject.kind or KINDS[gen.artifact_type],
+            base=subject.body if subject.kind else None,
+            main_id=subject.key if subject.kind and subject.key else builder.ident("artifact"),
+            kind=subject.kind or KINDS[artifact],
         )
-        if changed:
+        if subject.kind:
             found[-1] = found[-1].model_copy(update={"version": subject.version})
         checked = [check(saving) for saving in found]
-        await self._check_references(checked, org=gen.org)
+        await self._check_references(checked, org=org)
         return checked
 
     async def save(self, gen: Generation, draft: Draft | None) -> Id | None:
