@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from schemas.room import ReplayEnd, ReplayEntry, RoomReplay
+from schemas.room import ReplayEnd, RoomReplay
 from server.engine.ids import new
 from server.engine.tasks import Tasks
 from server.errors import Conflict, Gone, Unavailable
@@ -104,7 +104,7 @@ class Player:
             for one in page:
                 await self._due(one.at)
                 await self._drained()
-                self._sink.answer(ReplayEntry.event, _encode(one))
+                self._sink.answer("replay_entry", _encode(one))
                 self._played = one.n
         end = ReplayEnd(room=wire_name(self._room), offset=min(self._played, self._last))
         await self._drained()
@@ -143,6 +143,6 @@ class Player:
 
 
 def _encode(one: Entry) -> bytes:
-    """Return an entry as REST gives it too; its payload is not decoded for that."""
+    """Return a ReplayEntry, which REST gives too; the payload is not decoded for that."""
     room, name = wire_name(one.room).encode(), one.name.encode()
     return b'{"room":"%b","offset":%d,"at":%d,"name":"%b","data":%b}' % (room, one.n, one.at, name, one.data)
