@@ -79,11 +79,6 @@ class Jobs:
         """Return how many jobs run in this process."""
         return self._slots.running
 
-    @property
-    def away(self) -> bool:
-        """Tell whether the queue could not be reached when it was last looked at."""
-        return self._away
-
     def handle(self, kind: str, run: Run) -> None:
         """Have jobs of a kind done by `run`, which gets the key. Call it before run().
 

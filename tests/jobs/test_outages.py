@@ -1,9 +1,10 @@
 """Jobs while Redis is killed, emptied, paused or not there yet, and while a worker is killed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import structlog
@@ -15,6 +16,7 @@ from tests.support.program import Program
 from tests.support.valkey import ValkeyServer
 
 RunJobs = Callable[[Jobs], asyncio.Task[None]]
+AWAY = "redis away; jobs are done where they are woken"
 
 
 class Ledger:
@@ -38,6 +40,37 @@ class Ledger:
             await self._changed.wait_for(lambda: self.asked >= count)
 
 
+class Told:
+    """Keeps what is logged, and waits for it."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+        self._changed = asyncio.Event()
+
+    def __call__(self, _logger: object, _method: str, record: MutableMapping[str, Any]) -> NoReturn:
+        """Keep a record, as the last processor."""
+        self.events.append(record["event"])
+        self._changed.set()
+        raise structlog.DropEvent
+
+    async def until(self, event: str) -> None:
+        """Wait until something is logged."""
+        async with asyncio.timeout(10):
+            while event not in self.events:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """Keep what is logged during the test."""
+    before = structlog.get_config()["processors"]
+    kept = Told()
+    structlog.configure(processors=[kept])
+    yield kept
+    structlog.configure(processors=before)
+
+
 @pytest.fixture
 def work() -> Work:
     return Work()
@@ -54,12 +87,6 @@ def jobs(valkey: ValkeyServer, work: Work, ledger: Ledger) -> Jobs:
     made.handle("run", work)
     made.reconcile(ledger.find)
     return made
-
-
-async def until_away(jobs: Jobs) -> None:
-    async with asyncio.timeout(10):
-        while not jobs.away:
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -94,30 +121,28 @@ async def test_a_killed_worker_s_job_is_done_by_another(
 
 
 async def test_jobs_go_on_while_redis_is_killed_and_started_empty(
-    valkey: ValkeyServer, jobs: Jobs, work: Work, ledger: Ledger, run_jobs: RunJobs
+    valkey: ValkeyServer, jobs: Jobs, work: Work, ledger: Ledger, run_jobs: RunJobs, told: Told
 ) -> None:
     work.hold("long")
-    with structlog.testing.capture_logs() as logs:
-        task = run_jobs(jobs)
-        await ledger.until_asked(1)
-        await jobs.wake("run", "long")
-        await work.until(1)
-        await valkey.kill()
-        await jobs.wake("run", "while away")
-        await work.until(2)
-        ledger.open = [("run", "lost"), ("run", "long")]
-        await until_away(jobs)
-        await valkey.start()
-        await work.until(3)
-        await jobs.wake("run", "after")
-        await work.until(4)
+    task = run_jobs(jobs)
+    await ledger.until_asked(1)
+    await jobs.wake("run", "long")
+    await work.until(1)
+    await valkey.kill()
+    await jobs.wake("run", "while away")
+    await work.until(2)
+    ledger.open = [("run", "lost"), ("run", "long")]
+    await told.until(AWAY)
+    await valkey.start()
+    await work.until(3)
+    await jobs.wake("run", "after")
+    await work.until(4)
     assert work.ran == ["long", "while away", "lost", "after"]
     assert work.at_once == 1
     work.release("long")
     await work.until_idle()
     assert not task.done()
-    told = [entry["event"] for entry in logs]
-    assert told == ["redis away; jobs are done where they are woken", "redis back"]
+    assert told.events == [AWAY, "redis back"]
 
 
 async def test_a_quick_restart_is_noticed(
@@ -153,13 +178,13 @@ async def test_an_emptied_queue_is_used_again(
 
 
 async def test_redis_may_come_later(
-    valkey: ValkeyServer, jobs: Jobs, work: Work, ledger: Ledger, run_jobs: RunJobs
+    valkey: ValkeyServer, jobs: Jobs, work: Work, ledger: Ledger, run_jobs: RunJobs, told: Told
 ) -> None:
     await valkey.kill()
     ledger.open = [("run", "found")]
     run_jobs(jobs)
     await work.until(1)
-    await until_away(jobs)
+    await told.until(AWAY)
     await jobs.wake("run", "woken")
     await work.until(2)
     await valkey.start()
