@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from schemas.content import RecordedMessage, ToolCall
 from schemas.test import ReplayedMessage
 from server.engine.replay.beside import MAX_WORDS, differences, pairs
+from server.engine.replay.report_beside import Talks
 from tests.engine.grading_cases import uid
+from tests.support.stored_replays import make_recording, make_result, make_run
 
 
 def recorded(*texts: str) -> list[RecordedMessage]:
@@ -87,3 +89,13 @@ def test_the_pieces_are_the_texts(left: str, right: str) -> None:
 def test_very_long_texts_are_not_compared() -> None:
     left, right = differences("a b " * MAX_WORDS, "b a " * MAX_WORDS)
     assert [p.differs for p in (*left, *right)] == [True, True]
+
+
+def test_a_page_marks_differences_until_it_has_compared_very_much() -> None:
+    talks, run = Talks(), make_run()
+    while not talks.tired:
+        assert "<del>" in talks.talk(make_recording(), run)
+        run = make_run(result=make_result("That sounds stressful. Why? " + "so " * 100_000))
+    shown = talks.talk(make_recording(), make_run())
+    assert "<del>" not in shown
+    assert "What happened?" in shown

@@ -7,30 +7,45 @@ from server.engine.replay.beside import Pair, Piece, differences, pairs
 from server.engine.replay.report_words import plain
 
 Said = RecordedMessage | ReplayedMessage
+MAX_COMPARED = 5_000_000  # characters of a report, some seconds' work
 SPEAKERS = {"user": "User", "assistant": "Assistant", "tool": "Result of a tool", "system": "Instructions"}
 HEAD = tag("thead", tag("tr", tag("th", "Recorded", scope="col"), tag("th", "Replayed", scope="col")))
 
 
-def talk(recording: Recording | None, run: Run) -> Html:
-    """Return both transcripts in one table."""
-    recorded = recording.run.messages if recording else []
-    replayed = run.result.messages if run.result else []
-    rows = [_row(pair) for pair in pairs(recorded, replayed)]
-    return tag("table", HEAD, tag("tbody", *rows), cls="beside")
+class Talks:
+    """Writes transcripts; once very much has been compared, words that differ are not marked any more."""
 
+    def __init__(self) -> None:
+        self._left = MAX_COMPARED
 
-def _row(pair: Pair) -> Html:
-    before = plain(pair.recorded.content) if pair.recorded else ""
-    after = plain(pair.replayed.content) if pair.replayed else ""
-    if pair.recorded and pair.replayed:
-        left, right = differences(before, after)
-    else:
+    @property
+    def tired(self) -> bool:
+        """Tell whether there are differences that are not marked."""
+        return self._left <= 0
+
+    def talk(self, recording: Recording | None, run: Run) -> Html:
+        """Return both transcripts in one table."""
+        recorded = recording.run.messages if recording else []
+        replayed = run.result.messages if run.result else []
+        rows = [self._row(pair) for pair in pairs(recorded, replayed)]
+        return tag("table", HEAD, tag("tbody", *rows), cls="beside")
+
+    def _row(self, pair: Pair) -> Html:
+        before = plain(pair.recorded.content) if pair.recorded else ""
+        after = plain(pair.replayed.content) if pair.replayed else ""
         left, right = [Piece(before, False)], [Piece(after, False)]
+        if pair.recorded and pair.replayed and before != after and not self.tired:
+            self._left -= len(before) + len(after)
+            left, right = differences(before, after)
+        return _cells(pair, left, right, same=before == after)
+
+
+def _cells(pair: Pair, left: list[Piece], right: list[Piece], *, same: bool) -> Html:
     return tag(
         "tr",
         _cell(pair.recorded, left, mark="del", missing="not recorded"),
         _cell(pair.replayed, right, mark="ins", missing="not replayed"),
-        cls="same" if pair.recorded and pair.replayed and before == after else None,
+        cls="same" if pair.recorded and pair.replayed and same else None,
     )
 
 

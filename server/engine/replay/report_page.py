@@ -8,7 +8,7 @@ from server.engine.attempts.export_page import POLICY, STYLE, moment
 from server.engine.attempts.markup import Html, escape, join, tag
 from server.engine.replay.figures import latest_grade, outcome_of, run_figures
 from server.engine.replay.report import Part, Summary
-from server.engine.replay.report_beside import talk
+from server.engine.replay.report_beside import Talks
 from server.engine.replay.report_tables import figures_table, milliseconds, money, powers_table, runs_table
 from server.engine.replay.report_words import WORDS, model_of, plain, score_of, title_of
 
@@ -18,6 +18,7 @@ POWERS = (
     "pass^k is the chance that k replays of one recorded run, taken from its cycles, all pass; "
     "the mean over the recorded runs that were judged at least k times."
 )
+TIRED = "There is much to compare: words that differ are marked in the first runs only."
 
 
 class PageReport:
@@ -26,6 +27,9 @@ class PageReport:
     talks = True
     recordings = False
     between = ""
+
+    def __init__(self) -> None:
+        self._talks = Talks()
 
     def opening(self, summary: Summary) -> str:
         """Return the head of the page with its tables."""
@@ -43,6 +47,7 @@ class PageReport:
             [
                 tag("h1", name),
                 tag("p", _about(summary), cls="meta"),
+                tag("p", TIRED, cls="meta") if self._talks.tired else None,
                 *_tables(summary),
             ]
         )
@@ -67,7 +72,7 @@ class PageReport:
                 tag("p", _numbers(run), cls="meta"),
                 _failure(run),
                 _grade(run),
-                talk(recording, run) if run.result else None,
+                self._talks.talk(recording, run) if run.result else None,
                 cls="run",
                 id=f"run-{run.id}",
             )
