@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from schemas.envelope import Id, JsonObject, Time, iso
+from schemas.storable import check_storable
 
 ContentKind = Literal[
     "parameter", "persona", "rubric", "document", "agent", "scenario", "practice", "home", "benchmark"
@@ -303,30 +304,12 @@ class Home(Practice):
     profile_personas: Annotated[list[ProfilePersona], Field(max_length=1_000)] = []
 
 
-MAX_SCHEMA_DEPTH = 40
-MAX_NUMBER = 2**63  # of the database
-
-
-def _storable(value: object, depth: int = 0) -> object:
-    """Return a part of a JSON schema; raises ValueError for what cannot be stored as it is."""
-    if depth > MAX_SCHEMA_DEPTH:
-        raise ValueError(f"this is nested deeper than {MAX_SCHEMA_DEPTH} levels")
-    if isinstance(value, str) and ("\0" in value or value.encode("utf-8", "replace").decode() != value):
-        raise ValueError("a text has a character in it that is none")
-    if isinstance(value, int | float) and not -MAX_NUMBER <= value < MAX_NUMBER:
-        raise ValueError("a number is too large")
-    inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
-    for item in inner:
-        _storable(item, depth + 1)
-    return value
-
-
 class Tool(Part):
     """A function that a model may call; `parameters` is the JSON schema of its arguments."""
 
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
     description: Text = ""
-    parameters: Annotated[JsonObject, AfterValidator(_storable)] = {"type": "object", "properties": {}}
+    parameters: Annotated[JsonObject, AfterValidator(check_storable)] = {"type": "object", "properties": {}}
 
 
 class Agent(Content):
