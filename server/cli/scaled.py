@@ -112,9 +112,16 @@ def _children(asked: Settings, effective: Settings, *, port: int, servers: int, 
     slots = asked.job_slots or JOB_SLOTS
     server = {"job_slots": 0 if workers else slots}
     worker = {"job_slots": slots, "reuse_port": False}
+    host = f"{asked.instance}-" if "instance" in asked.model_fields_set else ""
     return [
-        *(_child("serve", f"server-{n}", common.model_copy(update=server)) for n in range(1, servers + 1)),
-        *(_child("worker", f"worker-{n}", common.model_copy(update=worker)) for n in range(1, workers + 1)),
+        *(
+            _child("serve", f"{host}server-{n}", common.model_copy(update=server))
+            for n in range(1, servers + 1)
+        ),
+        *(
+            _child("worker", f"{host}worker-{n}", common.model_copy(update=worker))
+            for n in range(1, workers + 1)
+        ),
     ]
 
 

@@ -3,7 +3,8 @@
 The kernel gives a new connection to any of the processes, but a session lives in one. Nothing is proxied: the
 connection itself is handed over with the request that came on it, and what follows on it goes to the right
 process by itself. So the sibling sees the peer's own address, and there is no header that could be forged.
-The way there is a socket in a directory that only this user may enter, named as the sessions' ids begin.
+The way there is a socket in a directory that only this user may enter. Ids of sessions name their process, so
+that a balancer in front of several hosts can tell by GREENROOM_INSTANCE which host to ask.
 """
 
 import asyncio
@@ -29,6 +30,7 @@ STALE_SECONDS = 60.0
 LENGTH = struct.Struct("!I")
 OF_BODY: Final = (b"content-length", b"transfer-encoding", b"content-encoding", b"expect")
 _ID = re.compile(r"[0-9a-f]{8}")
+_UNSAFE = re.compile(r"[^0-9A-Za-z_-]")  # in the query of an address that is written without quoting
 
 
 class NoSibling(Exception):
@@ -36,20 +38,30 @@ class NoSibling(Exception):
 
 
 def sibling_of(process: str) -> str:
-    """Return the name of a process among its siblings, with which the ids of its sessions begin."""
+    """Return the name of a process among its siblings: the end of its name, new with every start."""
     return process[-8:]
 
 
 class Siblings:
-    """The processes of one data directory that share a port; `id` is this one's, new with every start."""
+    """The processes of one data directory that share a port; `id` is this one's."""
 
     def __init__(self, process: str, data_dir: Path) -> None:
         self.id = sibling_of(process)
+        self._prefix = _UNSAFE.sub("-", process)
         self._folder = data_dir / FOLDER
         self._directory: int | None = None
         self._server: web.Server | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._adopting: set[asyncio.Task[None]] = set()
+
+    def session_id(self, random: str) -> str:
+        """Return the id of a new session of this process."""
+        return f"{self._prefix}.{random}"
+
+    def home_of(self, session_id: str) -> str | None:
+        """Return the sibling that a session's id names, None when it is this process or nobody."""
+        sibling = sibling_of(session_id.partition(".")[0])
+        return sibling if self.other(sibling) else None
 
     def other(self, sibling: str) -> bool:
         """Tell whether a name may be another process's; it never is where the port is not shared."""

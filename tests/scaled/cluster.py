@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,24 @@ KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
 
 
 class Cluster:
-    """Two servers that share a port, workers where a test asks for them, and a scripted model."""
+    """Servers that share a port, workers where a test asks for them, and a scripted model."""
 
-    def __init__(self, settings: Settings, store: Store, *, model: ScriptedModel, logs: Path) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        servers: Sequence[str],
+        workers: Sequence[str],
+        model: ScriptedModel,
+        logs: Path,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.model = model
         self.url = f"http://127.0.0.1:{settings.port}"
-        self.servers = {name: self.member("serve", name, logs=logs) for name in ("first", "second")}
-        self.workers = {name: self.member("worker", name, logs=logs) for name in ("third", "fourth")}
+        self.servers = {name: self.member("serve", name, logs=logs) for name in servers}
+        self.workers = {name: self.member("worker", name, logs=logs) for name in workers}
 
     def member(self, command: str, name: str, *, logs: Path, **changes: Any) -> Program:
         """Return a process of this cluster that is not started yet."""
@@ -41,6 +50,10 @@ class Cluster:
         kept = {key: value for key, value in os.environ.items() if key in KEPT}
         environment = {**kept, "PYTHONWARNINGS": "error", **as_variables(settings)}
         return Program(["server", command], environment=environment, log=logs / f"{name}.log")
+
+    def everybody(self) -> list[Program]:
+        """Return all processes."""
+        return [*self.servers.values(), *self.workers.values()]
 
     def token(self, profile: Id, *, role: Role = "learner") -> str:
         """Return a token for a profile."""
@@ -65,21 +78,25 @@ class Cluster:
                     break
                 auth = {"token": self.token(profile, role=role)}
                 client = await stack.enter_async_context(socket(self.url, auth))
-                found.setdefault(await self.server_of(client), client)
+                found.setdefault(self.server_of(client), client)
             yield found["first"], found["second"]
 
-    async def server_of(self, client: Socket) -> str:
+    def server_of(self, client: Socket) -> str:
         """Return which server has a client's session."""
-        sibling = str(client.client.eio.sid).partition(".")[0]
-        processes = await self.store.processes.living()
-        return next(name.split("-")[0] for name in processes if name.endswith(sibling))
+        return str(client.client.eio.sid).partition("-")[0]
 
 
 @asynccontextmanager
 async def cluster(
-    mongod_url: str, valkey_url: str, *, folder: Path, workers: int = 0, **changes: Any
+    mongod_url: str,
+    valkey_url: str,
+    *,
+    folder: Path,
+    servers: Sequence[str] = ("first", "second"),
+    workers: Sequence[str] = (),
+    **changes: Any,
 ) -> AsyncIterator[Cluster]:
-    """Run two servers, and workers, with the tests' content."""
+    """Run servers, and workers, with the tests' content."""
     model = ScriptedModel()
     settings = settings_for(mongod_url, await model.start(), redis_url=valkey_url, secret=SECRET).model_copy(
         update={"port": free_port(), "reuse_port": True, "guests": True, "data_dir": folder, **changes}
@@ -87,12 +104,11 @@ async def cluster(
     store = connect(mongod_url, settings.mongodb_database)
     await store.prepare()
     await load_content(store)
-    members = Cluster(settings, store, model=model, logs=folder)
-    started = [*members.servers.values(), *list(members.workers.values())[:workers]]
+    members = Cluster(settings, store, servers=servers, workers=workers, model=model, logs=folder)
     try:
-        await asyncio.gather(*(member.start() for member in started))
+        await asyncio.gather(*(member.start() for member in members.everybody()))
         yield members
     finally:
-        await asyncio.gather(*(m.stop() for m in (*members.servers.values(), *members.workers.values())))
+        await asyncio.gather(*(member.stop() for member in members.everybody()))
         await model.stop()
         store.close()

@@ -82,7 +82,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         websocket = _transport(request.query) == "websocket"
         sid = request.query.get("sid", "")
-        if sid and sid not in self.sockets and self.siblings.other(sibling := sid.partition(".")[0]):
+        if sid and sid not in self.sockets and (sibling := self.siblings.home_of(sid)) is not None:
             return await self._hand_over(request, sibling)
         socket = self._session(request)
         if socket is None:
@@ -125,7 +125,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
     def admit(self, request: web.Request) -> EngineSocket:
         """Make a session and tell the Socket.IO server of it."""
         proof = _handshake(request)
-        sid = f"{self.siblings.id}.{self.generate_id()}"
+        sid = self.siblings.session_id(self.generate_id())
         socket = EngineSocket(self, sid, remote=request.remote, credentials=proof)
         self.sockets[socket.sid] = socket
         self.handlers["connect"](socket.sid, socket)
