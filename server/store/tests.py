@@ -237,15 +237,23 @@ class RunStore(AggregateStore[Run]):
         with guard():
             await self._documents.update_many(query, {"$set": {"counted": True}})
 
-    async def unfinished(self, owners: Iterable[str], *, besides: Iterable[Id]) -> list[Id]:
-        """Return runs, besides some, that are queued, or running without one of these owners."""
-        lost = {"state": "running", "owner": {"$nin": list(owners)}, "_id": {"$nin": list(besides)}}
-        return await self._ids({"$or": [{"state": "queued"}, lost]})
+    async def queued(self) -> list[Id]:
+        """Return runs that are to be replayed."""
+        return await self._ids({"state": "queued"})
 
-    async def ungraded(self, owners: Iterable[str], *, besides: Iterable[Id]) -> list[Id]:
-        """Return runs, besides some, that are to be graded and that none of these owners is grading."""
-        query = {"grading.grade_id": {"$exists": True}, "grading.owner": {"$nin": list(owners)}}
-        return await self._ids({**query, "_id": {"$nin": list(besides)}})
+    async def ungraded(self) -> list[Id]:
+        """Return runs that are to be graded and that nobody is at."""
+        return await self._ids({"grading.grade_id": {"$exists": True}, "grading.owner": None})
+
+    async def orphaned(self, owners: Iterable[str], *, besides: Iterable[Id]) -> list[Id]:
+        """Return running runs, besides some, whose process is none of these."""
+        query = {"state": "running", "owner": {"$nin": list(owners)}, "_id": {"$nin": list(besides)}}
+        return await self._ids(query)
+
+    async def orphaned_gradings(self, owners: Iterable[str], *, besides: Iterable[Id]) -> list[Id]:
+        """Return runs, besides some, whose grading's process is none of these."""
+        query = {"grading.owner": {"$exists": True, "$nin": list(owners)}, "_id": {"$nin": list(besides)}}
+        return await self._ids(query)
 
     async def uncounted(self) -> list[Id]:
         """Return invocations with runs that have ended but are not announced."""

@@ -82,7 +82,7 @@ class Replay:
             return None
         except Unavailable as error:
             if not self._holds():
-                self.halt = self.halt or "lost"
+                self.halt = self.halt or "interrupted"
                 return None
             failure = error
         except GreenroomError as error:
