@@ -44,10 +44,11 @@ class Dialect:
         self._without: set[str] = set() if provider.stream_options else {"stream_options"}
         self._bounds = provider.bounds
         self._limit = "max_tokens"
+        self._short_ids = provider.short_ids
 
     def body(self, ask: Ask) -> dict[str, Any]:
         """Return the body of POST /chat/completions."""
-        body: dict[str, Any] = {"model": ask.model, "messages": wire_turns(ask.turns)}
+        body: dict[str, Any] = {"model": ask.model, "messages": self._messages(ask.turns)}
         if ask.temperature is not None:
             body["temperature"] = ask.temperature
         if ask.max_tokens is not None:
@@ -76,6 +77,8 @@ class Dialect:
             self._limit = "max_completion_tokens"
         elif "reasoning_effort" in body and any(word in said for word in _REASONING_WORDS):
             self._forgo("reasoning_effort")
+        elif not self._short_ids and "tool call id" in said:
+            self._short_ids = True
         elif "temperature" in body and "temperature" in said:
             self._forgo("temperature")
         else:
@@ -85,10 +88,13 @@ class Dialect:
     def _structured_part(self, shape: Shape, turns: Sequence[ChatTurn]) -> dict[str, Any]:
         if self._structured == "json_schema":
             return {"response_format": shape.response_format(bounds=self._bounds)}
-        told: dict[str, Any] = {"messages": wire_turns(with_system(turns, shape.prompt()))}
+        told: dict[str, Any] = {"messages": self._messages(with_system(turns, shape.prompt()))}
         if self._structured == "json_object":
             told["response_format"] = {"type": "json_object"}
         return told
+
+    def _messages(self, turns: Sequence[ChatTurn]) -> list[dict[str, Any]]:
+        return wire_turns(turns, short_ids=self._short_ids)
 
     def _weaken(self, refused: Structured, said: str) -> None:
         if self._bounds and any(word.lower() in said for word in BOUNDS):

@@ -27,6 +27,7 @@ class Provider:
     stream_options: bool = True
     reliable_judge: bool = True
     tools: bool = True
+    short_ids: bool = False
     context_window: int | None = None
     key_env: str | None = None
 
@@ -54,6 +55,7 @@ PROVIDERS: tuple[Provider, ...] = (
         name="mistral",
         hosts=("api.mistral.ai",),
         stream_options=False,  # refused with 422; the last chunk carries the usage unasked
+        short_ids=True,  # ids of tool calls are nine letters or digits, others are refused
         context_window=128_000,
         key_env="MISTRAL_API_KEY",
     ),

@@ -1,7 +1,9 @@
 """Tools as endpoints take them, and the calls that models stream in fragments."""
 
+import hashlib
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import orjson
@@ -13,6 +15,7 @@ from server.llm.turns import ChatTurn
 
 MAX_CALLS = 128
 MAX_ARGUMENTS = 32_000
+_SHORT = re.compile("[a-zA-Z0-9]{9}")
 _TOO_MANY = f"The model called more than {MAX_CALLS} tools at once; try again, or use a stronger model."
 _TOO_LONG = (
     f"The model wrote more than {MAX_ARGUMENTS} characters as arguments of a tool; "
@@ -26,18 +29,28 @@ def wire_tool(tool: Tool) -> dict[str, Any]:
     return {"type": "function", "function": tool.model_dump()}
 
 
-def wire_turns(turns: Sequence[ChatTurn]) -> list[dict[str, Any]]:
-    """Return the turns in the form of a request."""
-    return [_wire_calls(turn) if turn.get("tool_calls") else {**turn} for turn in turns]
+def wire_turns(turns: Sequence[ChatTurn], *, short_ids: bool = False) -> list[dict[str, Any]]:
+    """Return the turns in the form of a request; `short_ids` of calls are nine letters or digits."""
+    said_id = _short if short_ids else str
+    return [_wire_turn(turn, said_id) for turn in turns]
 
 
-def _wire_calls(turn: ChatTurn) -> dict[str, Any]:
-    calls = [
-        {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
-        for c in turn["tool_calls"]
-    ]
-    # Without a text the content is null: some endpoints refuse an empty one.
-    return {**turn, "content": turn["content"] or None, "tool_calls": calls}
+def _wire_turn(turn: ChatTurn, said_id: Callable[[str], str]) -> dict[str, Any]:
+    wire: dict[str, Any] = {**turn}
+    if "tool_call_id" in turn:
+        wire["tool_call_id"] = said_id(turn["tool_call_id"])
+    if calls := turn.get("tool_calls"):
+        # Without a text the content is null: some endpoints refuse an empty one.
+        wire["content"] = turn["content"] or None
+        wire["tool_calls"] = [
+            {"id": said_id(c.id), "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
+            for c in calls
+        ]
+    return wire
+
+
+def _short(call_id: str) -> str:
+    return call_id if _SHORT.fullmatch(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]
 
 
 class CallParts:

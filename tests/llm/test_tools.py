@@ -140,6 +140,24 @@ async def test_reasoning_is_left_out_once_refused(scripted: ScriptedModel, model
     assert [seen.body.get("reasoning_effort") for seen in scripted.requests] == ["low", None, None]
 
 
+async def test_ids_are_short_where_others_are_refused(scripted: ScriptedModel, models: Models) -> None:
+    error = {"message": "Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."}
+    scripted.script([{"status": 400, "error": error, "times": 1}])
+    turns: list[ChatTurn] = [
+        USER,
+        {"role": "assistant", "content": "", "tool_calls": [ToolCall(id="call_1", name="refund")]},
+        {"role": "tool", "content": "done", "tool_call_id": "call_1"},
+        {"role": "assistant", "content": "", "tool_calls": [ToolCall(id="abcDEF123", name="refund")]},
+        {"role": "tool", "content": "done", "tool_call_id": "abcDEF123"},
+    ]
+    await ask(models, *turns)
+    sent = scripted.requests[1].messages
+    ids = [sent[1]["tool_calls"][0]["id"], sent[3]["tool_calls"][0]["id"]]
+    assert ids == [sent[2]["tool_call_id"], sent[4]["tool_call_id"]]
+    assert (len(ids[0]), ids[0].isalnum(), ids[1]) == (9, True, "abcDEF123")
+    assert [m["content"] for m in sent] == [USER["content"], None, "done", None, "done"]
+
+
 def test_fragments_of_parallel_calls_may_be_mixed() -> None:
     calls = fragments(
         [part(0, "a", "", id="x"), part(1, "b", None, id="y")],
