@@ -88,6 +88,7 @@ def test_every_conversation_is_whole() -> None:
         assert sum(m.role == "user" for m in said) >= 2, run.name
         assert all(m.content for m in said if not m.tool_calls), run.name
         assert all(m.content for m in run.messages if m.role == "tool"), run.name
+        assert not any(re.search(r"\bat: \d", m.content) for m in run.messages), run.name  # a lost field
         assert all(len(m.content.split()) <= 90 for m in said), run.name
 
 
