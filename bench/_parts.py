@@ -8,7 +8,7 @@ import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from server.app import make_app
 from server.embedded.mongod import embedded_mongod
+from server.embedded.valkey import embedded_valkey
 from server.engine.ids import new
 from server.engine.packs import content_id, read_pack
 from server.settings import Settings
@@ -57,18 +58,36 @@ PRACTICE = content_id("bench", "practice", "one")
 
 @dataclass
 class Bench:
-    """Where everything is, and the server's process."""
+    """Where everything is, and the servers' processes."""
 
-    url: str
-    pid: int
+    urls: list[str]
+    pids: list[int]
     mongod_url: str
     model_url: str
     http: aiohttp.ClientSession
 
+    @property
+    def url(self) -> str:
+        """Return the address of the first server."""
+        return self.urls[0]
+
+    @property
+    def pid(self) -> int:
+        """Return the first server's process."""
+        return self.pids[0]
+
     def cpu(self) -> float:
-        """Return the CPU seconds, user and system, that the server has used."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Return the CPU seconds, user and system, that the servers have used."""
+        return sum(map(_cpu, self.pids))
+
+    async def figure(self, name: str) -> float:
+        """Return a figure of the servers' metrics, all together."""
+        found = 0.0
+        for url in self.urls:
+            async with self.http.get(f"{url}/metrics") as response:
+                lines = (await response.text()).splitlines()
+            found += next(float(line.split()[1]) for line in lines if line.startswith(f"greenroom_{name} "))
+        return found
 
     async def script(self, **rule: Any) -> None:
         """Give the model its only rule."""
@@ -113,6 +132,10 @@ class Client:
         await self.send(event, **data)
         return await self.ack()
 
+    async def close(self) -> None:
+        """Go away."""
+        await self._ws.close()
+
     async def _read(self) -> str:
         while True:
             text = str((await self._ws.receive()).data)
@@ -135,19 +158,35 @@ async def connect(bench: Bench, *, token: str | None = None) -> Client:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[Bench]:
-    """Run everything that a benchmark needs."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with embedded_mongod(Path(folder)) as mongod_url:
-            model, model_url = await _spawn("server.llm.scripted", "--port", "0")
-            server, url = await _spawn("bench._parts", mongod_url, model_url)
-            try:
-                async with aiohttp.ClientSession() as http:
-                    yield Bench(url, server.pid, mongod_url, model_url.removesuffix("/v1"), http)
-            finally:
-                for process in (server, model):
-                    process.terminate()
-                    await process.wait()
+async def running(*, servers: int = 1) -> AsyncIterator[Bench]:
+    """Run everything that a benchmark needs; several servers hear of each other over a Valkey."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        mongod_url = await stack.enter_async_context(embedded_mongod(folder))
+        valkey_url = await stack.enter_async_context(embedded_valkey(folder)) if servers > 1 else ""
+        _, model_url = await stack.enter_async_context(_spawned("server.llm.scripted", "--port", "0"))
+        arguments = (mongod_url, model_url, f"bench-{new()[:8]}", valkey_url)
+        found = [
+            await stack.enter_async_context(_spawned("bench._parts", *arguments)) for _ in range(servers)
+        ]
+        pids, urls = [process.pid for process, _ in found], [url for _, url in found]
+        http = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
+        yield Bench(urls, pids, mongod_url, model_url.removesuffix("/v1"), http)
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+@asynccontextmanager
+async def _spawned(module: str, *arguments: str) -> AsyncIterator[tuple[Process, str]]:
+    process, url = await _spawn(module, *arguments)
+    try:
+        yield process, url
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 async def _spawn(module: str, *arguments: str) -> tuple[Process, str]:
@@ -158,11 +197,12 @@ async def _spawn(module: str, *arguments: str) -> tuple[Process, str]:
     return process, (await process.stdout.readline()).decode().strip()
 
 
-async def _serve(mongod_url: str, model_url: str) -> None:
+async def _serve(mongod_url: str, model_url: str, database: str, valkey_url: str) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     settings = Settings(
         mongodb_url=SecretStr(mongod_url),
-        mongodb_database=f"bench-{new()[:8]}",
+        mongodb_database=database,
+        redis_url=SecretStr(valkey_url) if valkey_url else None,
         openai_api_key=SecretStr("none"),
         openai_base_url=model_url,
         openai_model="scripted",
