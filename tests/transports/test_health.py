@@ -1,0 +1,63 @@
+"""Readiness and figures while the bell comes and goes, and when the loop stands still."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from server.llm.scripted import ScriptedModel
+from server.transports import keys
+from server.transports.http_health import PULSE, STALLED_SECONDS
+from tests.support.running import Server, running, settings_for
+from tests.support.valkey import valkey_server
+
+PATIENCE = 20
+
+
+async def until_ready(url: str, **wanted: str) -> int:
+    """Ask until readiness says what is wanted; return its code."""
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as http:
+        while True:
+            async with http.get(f"{url}/health/ready") as response:
+                body: dict[str, Any] = await response.json()
+            if all(body.get(name) == value for name, value in wanted.items()):
+                return response.status
+
+
+async def figure(url: str, name: str) -> float:
+    """Return one of the figures."""
+    async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith(f"greenroom_{name} "))
+
+
+async def test_a_process_without_a_bell_is_ready(server: Server) -> None:
+    assert await until_ready(server.url, status="ok") == 200
+    assert await figure(server.url, "bell_healthy") == 1
+
+
+async def test_a_bell_that_is_away_degrades_and_comes_back(
+    mongod_url: str, model: tuple[ScriptedModel, str]
+) -> None:
+    async with valkey_server() as valkey:
+        settings = settings_for(mongod_url, model[1], redis_url=SecretStr(valkey.url))
+        async with running(settings) as (url, app):
+            assert await until_ready(url, status="ok") == 200
+            await valkey.kill()
+            assert await until_ready(url, status="degraded", bell="away") == 200
+            assert await figure(url, "bell_healthy") == 0
+            await valkey.start()
+            assert await until_ready(url, status="ok") == 200
+            assert await figure(url, "bell_healthy") == 1
+            assert await figure(url, "bell_age") < 10
+            assert app[keys.BELL].healthy
+
+
+async def test_a_loop_that_stood_still_is_not_ready(server: Server) -> None:
+    pulse = server.app[PULSE]
+    pulse._ticked_at -= STALLED_SECONDS + 1
+    assert pulse.stalled
+    assert await until_ready(server.url, status="unavailable", loop="stalled") == 503
+    pulse._stalled_until = 0.0
+    assert await until_ready(server.url, status="ok") == 200
