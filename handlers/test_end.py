@@ -1,7 +1,8 @@
 """Handles test_end."""
 
 from handlers.base import Context, handles, test_error
-from schemas.test import TestEnd, TestEndReply
+from schemas.test import TestEnd
+from schemas.test_reply import TestEndReply
 
 
 @handles(TestEnd, fails=test_error("end"))

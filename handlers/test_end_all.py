@@ -1,7 +1,8 @@
 """Handles test_end_all."""
 
 from handlers.base import Context, handles, test_error
-from schemas.test import TestEndAll, TestEndAllReply
+from schemas.test import TestEndAll
+from schemas.test_reply import TestEndAllReply
 
 
 @handles(TestEndAll, fails=test_error("end"))

@@ -1,7 +1,8 @@
 """Handles test_group."""
 
 from handlers.base import Context, handles, test_error
-from schemas.test import TestGroup, TestGroupReply
+from schemas.test import TestGroup
+from schemas.test_reply import TestGroupReply
 
 
 @handles(TestGroup, fails=test_error("run"))

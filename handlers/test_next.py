@@ -1,7 +1,8 @@
 """Handles test_next."""
 
 from handlers.base import Context, handles, test_error
-from schemas.test import TestNext, TestNextReply
+from schemas.test import TestNext
+from schemas.test_reply import TestNextReply
 
 
 @handles(TestNext, fails=test_error("prepare"))

@@ -1,7 +1,8 @@
 """Handles test_run."""
 
 from handlers.base import Context, handles, test_error
-from schemas.test import TestRun, TestRunReply
+from schemas.test import TestRun
+from schemas.test_reply import TestRunReply
 
 
 @handles(TestRun, fails=test_error("run"))

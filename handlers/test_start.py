@@ -1,7 +1,8 @@
 """Handles test_start."""
 
 from handlers.base import Context, handles, test_error
-from schemas.test import TestStart, TestStartReply
+from schemas.test import TestStart
+from schemas.test_reply import TestStartReply
 
 
 @handles(TestStart, fails=test_error("prepare"))

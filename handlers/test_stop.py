@@ -1,7 +1,8 @@
 """Handles test_stop."""
 
 from handlers.base import Context, handles, test_error
-from schemas.test import TestStop, TestStopReply
+from schemas.test import TestStop
+from schemas.test_reply import TestStopReply
 
 
 @handles(TestStop, fails=test_error("stop"))

@@ -4,20 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from schemas.envelope import Id, utc_now
-from schemas.test import (
-    Grading,
-    Invocation,
+from schemas.test import Grading, Invocation, Run, Test, TestEnd, TestGroup, TestRun, TestStart
+from schemas.test_reply import (
     InvocationPlace,
-    Run,
-    Test,
-    TestEnd,
     TestEndReply,
-    TestGroup,
     TestGroupReply,
     TestNextReply,
-    TestRun,
     TestRunReply,
-    TestStart,
     TestStartReply,
 )
 from server.engine.access import Identity
