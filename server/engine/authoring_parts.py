@@ -18,7 +18,7 @@ PARTS: dict[ContentKind, dict[str, tuple[str, ...]]] = {
     "benchmark": {"runs": ()},
 }
 REFERENCES = ("video_id",)  # fields of parts that hold the id of another part
-RECORDED = ("messages",)  # fields whose ids are somebody else's: they stay as they were recorded
+RECORDED = ("messages", "tools")  # fields whose ids are somebody else's: they stay as they are
 
 
 def with_ids(kind: ContentKind, fields: dict[str, Any], *, key: Id | None) -> dict[str, Any]:
