@@ -96,7 +96,7 @@ async def test_ids_are_kept_and_belong_to_one(server: Server, cast: Cast) -> Non
     await server.script(*PERSONA)
     author, other = await cast.author(), await cast.learner()
     run_id, group_id = new(), new()
-    ids = {"run_id": run_id, "group_id": group_id}
+    ids: Data = {"run_id": run_id, "group_id": group_id}
     acks = await asyncio.gather(*(generate(author, "persona", "names", **ids) for _ in range(3)))
     assert all(ack == acks[0] for ack in acks)
     await complete(author, acks[0])

@@ -6,7 +6,7 @@ from tests.support.clients import Recorder, Socket
 
 Data = dict[str, Any]
 INSTRUCTIONS = "You are Nia, a nurse at the end of a double shift. SECRET-GENERATED"
-PERSONA = [
+PERSONA: list[Data] = [
     {"match": {"schema": "Names"}, "json": {"name": "Nia"}},
     {"match": {"schema": "Descriptions"}, "json": {"description": "A tired nurse."}},
     {"match": {"schema": "Instructions"}, "json": {"instructions": INSTRUCTIONS}},
@@ -14,7 +14,7 @@ PERSONA = [
     {"match": {"schema": "Icons"}, "json": {"icon": "🩺"}},
 ]
 
-CRITERION = {
+CRITERION: Data = {
     "name": "Care",
     "description": "Does the learner care?",
     "levels": [
@@ -22,8 +22,8 @@ CRITERION = {
         {"level": 2, "name": "Yes", "points": 3, "description": "Asks."},
     ],
 }
-RUBRIC_PART = {"name": "Care", "description": "How it went.", "criteria": [CRITERION]}
-SCENARIO_PART = {
+RUBRIC_PART: Data = {"name": "Care", "description": "How it went.", "criteria": [CRITERION]}
+SCENARIO_PART: Data = {
     "name": "Late parcel",
     "description": "A parcel is late.",
     "problem_statement": "Tell her.",
@@ -31,7 +31,7 @@ SCENARIO_PART = {
     "situation": "You are tired.",
     "persona": {"name": "Nia", "description": "A nurse.", "instructions": INSTRUCTIONS},
 }
-PARTS = [
+PARTS: list[Data] = [
     *PERSONA,
     {"match": {"schema": "ProblemStatements"}, "json": {"problem_statement": "Nia waits for her parcel."}},
     {"match": {"schema": "Objectives"}, "json": {"objectives": ["Say sorry.", "Find a way."]}},
