@@ -253,8 +253,9 @@ class Stopping(BaseModel):
 class Invocation(BaseModel):
     """A test's runs against one agent; every change is a compare-and-set on `rev`.
 
-    `counted` maps the runs of this cycle whose end is announced to the replays that ended; `failed` are those
-    of them that failed. `active` are the runs that the group has let go and that have not ended.
+    `counted` is the number of runs of this cycle whose end is announced, `failed` that of those that failed;
+    `counting` are the replays that were counted last, which may not know it yet. `active` are the runs that
+    the group has let go and that have not ended.
     """
 
     id: Id
@@ -270,8 +271,9 @@ class Invocation(BaseModel):
     group: bool = False  # all pending replays run by themselves, up to `concurrency` at a time
     active: list[Id] = []
     cycle: int = 1
-    counted: dict[Id, Id] = {}
-    failed: list[Id] = []
+    counted: int = 0
+    failed: int = 0
+    counting: list[Id] = []
     stopping: Stopping | None = None
     closed: bool = False  # the test ends: no replay begins any more
     rev: int = 0
@@ -342,6 +344,7 @@ class Run(BaseModel):
     started_at: Time | None = None
     result: RunResult | None = None
     counted: bool = False  # its end is announced
+    again: bool = False  # it was counted as failed in this cycle, before it was let go again
     ended: bool = False  # by test_end
     grades: list[Grade] = []
     grading: Grading | None = None

@@ -181,7 +181,7 @@ class RunStore(AggregateStore[Run]):
         query = {
             "_id": run.id,
             "fence": run.fence,
-            "state": {"$in": ["pending", "failed"]},
+            "$or": [{"state": "pending"}, {"state": "failed", "counted": True}],
             "$expr": {"$or": [_UNCLAIMED, *mine]},
         }
         update = {
@@ -193,6 +193,7 @@ class RunStore(AggregateStore[Run]):
                 "stop": False,
                 "grouped": grouped,
                 "counted": False,
+                "again": run.again or run.state == "failed",
             },
             "$unset": {"claim": 1, "claimed_until": 1, "owner": 1, "result": 1, "started_at": 1},
         }

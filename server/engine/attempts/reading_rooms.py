@@ -127,7 +127,7 @@ class ReadingRooms:
 
     async def _test(self, row: Row) -> Row:
         room = test_room(row["_id"])
-        finished = row["closed"] or (not row["infinite_mode"] and len(row["counted"]) >= row["total_runs"])
+        finished = row["closed"] or (not row["infinite_mode"] and row["counted"] >= row["total_runs"])
         return {
             "room": room,
             "kind": "test",

@@ -1,6 +1,7 @@
 """Counts runs that have ended in their invocation, and says what follows. No I/O."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from schemas.envelope import ErrorCode, Id, utc_now
 from schemas.stored import Pending
@@ -16,33 +17,23 @@ def run_key(invocation_id: Id, cycle: int, original_id: Id) -> Id:
     return derive(invocation_id, str(cycle), original_id)
 
 
-def uncounted(invocation: Invocation, ended: Sequence[Run]) -> list[Run]:
-    """Return those of some ended runs that this cycle has not counted, in the order in which they ended."""
-    fresh = [
-        r
-        for r in ended
-        if r.cycle == invocation.cycle and r.result and invocation.counted.get(r.id) != r.replay_id
-    ]
-    return sorted(fresh, key=lambda r: (r.result.finished_at, r.position) if r.result else (r.created_at, 0))
-
-
-def count(invocation: Invocation, runs: Sequence[Run]) -> tuple[Invocation, list[Pending]]:
-    """Return the invocation with some ended runs counted, and the events that say so."""
-    counted, failed = dict(invocation.counted), set(invocation.failed)
+def count(invocation: Invocation, ended: Sequence[Run]) -> tuple[Invocation, list[Pending]]:
+    """Return the invocation with runs counted that have ended since, and the events that say so."""
+    runs = sorted(ended, key=_end_of)
+    counted, failed = invocation.counted, invocation.failed
     events: list[Pending] = []
     for run in runs:
-        counted[run.id] = run.replay_id or run.id
-        failed.discard(run.id)
-        if run.state == "failed":
-            failed.add(run.id)
-        events += _ended(invocation, run, remaining=invocation.total_runs - len(counted))
-    changed = invocation.model_copy(
-        update={
-            "counted": counted,
-            "failed": sorted(failed),
-            "active": [a for a in invocation.active if a not in counted],
-        }
-    )
+        counted += not run.again
+        failed += (run.state == "failed") - run.again
+        events += _ended(invocation, run, remaining=invocation.total_runs - counted)
+    over = {run.id for run in runs}
+    update = {
+        "counted": counted,
+        "failed": failed,
+        "counting": [run.replay_id for run in runs],
+        "active": [a for a in invocation.active if a not in over],
+    }
+    changed = invocation.model_copy(update=update) if runs else invocation
     if runs and is_complete(changed):
         events += _all_complete(changed, last=runs[-1])
     return changed, events
@@ -50,13 +41,13 @@ def count(invocation: Invocation, runs: Sequence[Run]) -> tuple[Invocation, list
 
 def is_complete(invocation: Invocation) -> bool:
     """Tell whether all runs of the cycle have ended."""
-    return len(invocation.counted) >= invocation.total_runs
+    return invocation.counted >= invocation.total_runs
 
 
 def next_cycle(invocation: Invocation, runs: Sequence[Run]) -> tuple[Invocation, list[Run]]:
     """Return an invocation in its next cycle, and that cycle's runs, made from those of the present one."""
     cycle = invocation.cycle + 1
-    changed = invocation.model_copy(update={"cycle": cycle, "counted": {}, "failed": [], "active": []})
+    changed = invocation.model_copy(update={"cycle": cycle, "counted": 0, "failed": 0, "active": []})
     fresh = [
         Run(
             id=run_key(invocation.id, cycle, run.original_id),
@@ -93,6 +84,10 @@ def run_failed(run: Run, *, message: str, code: ErrorCode) -> Pending:
         invocation_id=run.invocation_id, run_id=run.replay_id, message=message, error_type="run", code=code
     )
     return pending(test_room(run.invocation_id), event, f"{run.replay_id}:failed")
+
+
+def _end_of(run: Run) -> tuple[datetime, int]:
+    return (run.result.finished_at if run.result else run.created_at, run.position)
 
 
 def _ended(invocation: Invocation, run: Run, *, remaining: int) -> list[Pending]:

@@ -11,7 +11,7 @@ from schemas.stored import Pending
 from schemas.test import Invocation, Stopping, TestStopped
 from server.engine.ids import derive
 from server.engine.pending import pending
-from server.engine.replay.counting import count, give_up, is_complete, next_cycle, uncounted
+from server.engine.replay.counting import count, give_up, is_complete, next_cycle
 from server.engine.replay.queue import Queue
 from server.engine.replay.rooms import test_room
 from server.errors import NotFound, Unavailable
@@ -78,12 +78,14 @@ class Ledger:
 
     async def _try(self, invocation: Invocation) -> Invocation | None:
         """Count what has ended and fill the group; None when somebody else changed the invocation."""
+        if invocation.counting:
+            await self._store.runs.mark_counted(invocation.counting)
         ended = await self._store.runs.find(
             {"invocation_id": invocation.id, "state": {"$in": ENDED}, "counted": False}
         )
-        changed, events = count(invocation, uncounted(invocation, ended))
+        changed, events = count(invocation, ended)
         if events and is_complete(changed) and changed.infinite_mode:
-            if len(changed.failed) == changed.total_runs:
+            if changed.failed == changed.total_runs:
                 changed, more = give_up(changed)
                 events += more
             else:
@@ -93,7 +95,7 @@ class Ledger:
         if changed != invocation and not await self._store_changed(changed, events):
             return None
         if ended:
-            await self._store.runs.mark_counted([r.replay_id for r in ended if r.replay_id])
+            await self._store.runs.mark_counted(changed.counting)
         return changed
 
     async def _next_cycle(self, invocation: Invocation) -> Invocation:

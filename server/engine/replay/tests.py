@@ -215,6 +215,8 @@ def _may_go(run: Run) -> bool:
 def _why_not(run: Run) -> Conflict:
     if run.state == "done":
         return Conflict("This run has been replayed.")
+    if run.state == "failed" and not run.counted:
+        return Conflict("This run has just failed; try again.", retryable=True)
     if _may_go(run):
         return Conflict("This run is claimed; send its claim, or wait until the claim ends.")
     return Conflict("This run is being replayed.")

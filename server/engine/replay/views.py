@@ -40,7 +40,7 @@ def row_of_invocation(invocation: Invocation, counts: Counts) -> Row:
         "infinite_mode": invocation.infinite_mode,
         "group": invocation.group,
         "cycle": invocation.cycle,
-        "remaining_runs": max(0, invocation.total_runs - len(invocation.counted)),
+        "remaining_runs": max(0, invocation.total_runs - invocation.counted),
         "created_at": iso(invocation.created_at),
         "counts": asdict(counts),
     }
