@@ -40,12 +40,16 @@ setup-test: .venv/.installed-dev libraries $(CLIENTS)/node_modules/.installed
 	$(PIP) -r requirements-dev.lock
 	@touch $@
 
-# what the packaged mongod needs (`make run` only names it), and curl for the README's tour
+# what the packaged mongod needs (`make run` only names it), curl for the README's tour, and nginx, whose tests
+# are left out where it cannot be installed
 .PHONY: libraries
 libraries: install
 	@command -v curl >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq curl; \
 		else echo "the tests of the README need curl; on Debian and Ubuntu: apt-get install curl" >&2; exit 1; fi
+	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nginx-light || true; \
+		else echo "the tests of nginx are left out: it is not installed (nginx-light on Debian and Ubuntu)" >&2; fi
 	@if ldd $$($(BIN)/python -c 'from server.embedded.mongod import find_mongod; print(find_mongod())') | grep 'not found'; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libcurl4 libssl3; \

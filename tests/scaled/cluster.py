@@ -42,6 +42,7 @@ class Cluster:
         self.url = f"http://127.0.0.1:{settings.port}"
         self.servers = {name: self.member("serve", name, logs=logs) for name in servers}
         self.workers = {name: self.member("worker", name, logs=logs) for name in workers}
+        self._running: list[Program] = []
 
     def member(self, command: str, name: str, *, logs: Path, **changes: Any) -> Program:
         """Return a process of this cluster that is not started yet."""
@@ -54,6 +55,26 @@ class Cluster:
     def everybody(self) -> list[Program]:
         """Return all processes."""
         return [*self.servers.values(), *self.workers.values()]
+
+    async def start(self) -> None:
+        """Start everybody who does not run."""
+        await asyncio.gather(*(member.start() for member in self.everybody() if member not in self._running))
+        self._running = self.everybody()
+
+    async def kill(self, name: str) -> None:
+        """End a process by SIGKILL."""
+        self._running.remove(member := self[name])
+        await member.kill()
+
+    async def stop(self, *names: str) -> None:
+        """End processes as their operator would."""
+        for name in names:
+            self._running.remove(self[name])
+        await asyncio.gather(*(self[name].stop() for name in names))
+
+    def __getitem__(self, name: str) -> Program:
+        """Return a process."""
+        return {**self.servers, **self.workers}[name]
 
     def token(self, profile: Id, *, role: Role = "learner") -> str:
         """Return a token for a profile."""
@@ -106,7 +127,7 @@ async def cluster(
     await load_content(store)
     members = Cluster(settings, store, servers=servers, workers=workers, model=model, logs=folder)
     try:
-        await asyncio.gather(*(member.start() for member in members.everybody()))
+        await members.start()
         yield members
     finally:
         await asyncio.gather(*(member.stop() for member in members.everybody()))

@@ -1,4 +1,4 @@
-"""A cluster for the tests that do it no harm, and one for each of those that do."""
+"""One cluster for all of these tests; who was killed by a test is started again after it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest_asyncio
 from tests.scaled.cluster import Cluster, cluster
 
 HERE = Path(__file__).parent
+LONG = "a-data-directory-whose-name-is-too-long-for-the-address-of-a-socket-" + "x" * 40
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,12 +24,14 @@ async def shared(
     mongod_url: str, valkey_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Cluster]:
     """Run two servers behind one port."""
-    async with cluster(mongod_url, valkey_url, folder=tmp_path_factory.mktemp("scaled")) as running:
+    folder = tmp_path_factory.mktemp("scaled") / LONG
+    folder.mkdir()
+    async with cluster(mongod_url, valkey_url, folder=folder, workers=("third", "fourth")) as running:
         yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def mortal(mongod_url: str, valkey_url: str, tmp_path: Path) -> AsyncIterator[Cluster]:
-    """Run two servers behind one port for one test."""
-    async with cluster(mongod_url, valkey_url, folder=tmp_path) as running:
-        yield running
+async def mortal(shared: Cluster) -> AsyncIterator[Cluster]:
+    """Let a test kill and stop processes, and start them again."""
+    yield shared
+    await shared.start()

@@ -95,7 +95,7 @@ async def test_a_reply_whose_process_is_killed_is_closed_by_the_other(mortal: Cl
         ids, message_id = await count(mortal, first)
         await second.send("attempt_join", chat_id=ids["chat_id"])
         await second.until("attempt_progress", count=20)
-        await mortal.servers["first"].kill()
+        await mortal.kill("first")
         done = await second.until("attempt_assistant_complete", message_id=message_id)
         assert done["state"] == "interrupted"
         assert done["content"].startswith("0 1 2 ")
@@ -104,13 +104,13 @@ async def test_a_reply_whose_process_is_killed_is_closed_by_the_other(mortal: Cl
 async def test_a_server_that_is_stopped_lets_the_others_go_on(mortal: Cluster) -> None:
     learner = new()
     async with mortal.each(learner) as (_, second):
-        await mortal.servers["first"].stop()
+        await mortal.stop("first")
         for _ in range(10):
             async with socket(mortal.url, {"token": mortal.token(learner)}) as client:
                 assert mortal.server_of(client) == "second"
         ids, message_id = await count(mortal, second)
         await second.until("attempt_progress", count=5)
-        await mortal.servers["first"].start()
+        await mortal.start()
         async with mortal.each(learner) as (again, _):
             await again.send("attempt_stop", **ids)
         done = await second.until("attempt_assistant_complete", message_id=message_id)

@@ -89,7 +89,7 @@ async def test_clients_of_a_killed_server_go_on_with_the_other(mortal: Cluster, 
             others = [script("follow", transports=TRANSPORTS[kind], **given) for _ in range(2)]
             async with others[0] as another, others[1] as third:
                 await second.until("attempt_progress", count=60)
-                await mortal.servers["first"].kill()
+                await mortal.kill("first")
                 found = [await follower.result() for follower in (running, another, third)]
     for follower in found:
         client = recorded(follower["seen"])

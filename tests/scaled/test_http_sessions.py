@@ -80,7 +80,7 @@ async def test_a_session_outlives_the_process_that_it_lived_in(mortal: Cluster) 
             "attempt_message", attempt_id=start["attempt_id"], chat_id=start["chat_id"], message="Count."
         )
         await client.until("attempt_progress", count=20)
-        await mortal.servers["first"].kill()
+        await mortal.kill("first")
         await client.ended()
         await client.resume()
         assert client.seen_last("connection_confirmed")["recovered"] is True

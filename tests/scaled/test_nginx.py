@@ -1,6 +1,5 @@
 """The documented nginx in front of two servers that share a database, a Valkey and nothing else."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -36,7 +35,7 @@ async def hosts(
         for name, port in zip(("one", "two"), ports, strict=True):
             own = {"port": port, "data_dir": folder / name}
             members.servers[name] = members.member("serve", name, logs=folder, **own)
-        await asyncio.gather(*(server.start() for server in members.servers.values()))
+        await members.start()
         async with nginx(ports, folder) as members.url:
             yield members
 
@@ -100,11 +99,11 @@ async def test_requests_and_streams_of_a_session_meet(hosts: Cluster) -> None:
 
 async def test_clients_of_a_host_that_is_gone_go_to_the_other(hosts: Cluster) -> None:
     await hosts.script({"chunks": ["Yes."]})
-    await hosts.servers["one"].kill()
+    await hosts.kill("one")
     try:
         for kind in TRANSPORTS.values():
             given = {"url": hosts.url, "token": hosts.token(new()), "transports": kind}
             found = await run("connects", times=5, **given)
             assert [life["errors"] for life in found["lives"]] == [[]] * 5
     finally:
-        await hosts.servers["one"].start()
+        await hosts.start()
