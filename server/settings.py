@@ -152,6 +152,12 @@ def read_settings(**given: Any) -> tuple[Settings, list[str]]:
     return Settings(**{**given, **defaults}), problems
 
 
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return this process's environment for a child, but with these settings and no other of ours."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**kept, **as_variables(settings)}
+
+
 def as_variables(settings: Settings) -> dict[str, str]:
     """Return the environment variables that give another process the same settings."""
     return {variable(field): _written(getattr(settings, field)) for field in Settings.model_fields}

@@ -1,7 +1,6 @@
 """`scaled`: several server processes and workers behind one port, with all they need, by one command."""
 
 import asyncio
-import os
 from collections.abc import Coroutine, Iterable, Sequence
 from socket import socket
 from typing import Annotated, Any
@@ -19,7 +18,7 @@ from server.cli.options import DataDir, Host, Port, configure
 from server.cli.parts import database, guests, model, opened_store, valkey, waiting
 from server.cli.run import run
 from server.cli.secret import signing_secret
-from server.settings import PREFIX, Settings, as_variables
+from server.settings import Settings, environment_of
 
 JOB_SLOTS = 8
 Servers = Annotated[int, typer.Option("--servers", min=1, max=64, help="Server processes behind the port.")]
@@ -126,6 +125,5 @@ def _children(asked: Settings, effective: Settings, *, port: int, servers: int, 
 
 
 def _child(command: str, name: str, settings: Settings) -> Child:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
-    variables = as_variables(settings.model_copy(update={"instance": name}))
-    return Child(Command(name=name, arguments=[command], environment={**kept, **variables}))
+    environment = environment_of(settings.model_copy(update={"instance": name}))
+    return Child(Command(name=name, arguments=[command], environment=environment))

@@ -49,7 +49,7 @@ async def nginx(ports: Sequence[int], folder: Path) -> AsyncIterator[str]:
         async with asyncio.timeout(WITHIN):
             while not await answers(port):
                 assert process.returncode is None, _told(folder)
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
         yield f"http://127.0.0.1:{port}"
     finally:
         await stop_child(process)
