@@ -5,7 +5,7 @@ from typing import Any
 
 from server.engine.packs import content_id
 from server.transports import keys
-from tests.support.clients import Http, Recorder, Socket
+from tests.support.clients import Http, Socket
 from tests.support.running import Server, practice
 
 Client = Socket | Http
@@ -114,10 +114,11 @@ async def next_talk(talk: Talk, *, count: int = 2) -> Talk:
 
 async def refused(client: Client, event: str, code: str, *, retryable: bool = False, **data: Any) -> Data:
     """Send an event that must fail with a code: by its ack, and by attempt_error; return the ack's error."""
-    before = len(_private(client))
+    name = notice_of(event)
+    before = len(client.named(name, room=None))
     ack = await client.call(event, **data)
     error = check_failure(client, ack, code, retryable=retryable)
-    notice = await client.until("attempt_error", count=before + 1, room=None)
+    notice = await client.until(name, count=before + 1, room=None)
     assert notice["code"] == code, notice
     assert notice["message"] == error["message"]
     assert notice.get("type") == KINDS.get(event), notice
@@ -125,6 +126,13 @@ async def refused(client: Client, event: str, code: str, *, retryable: bool = Fa
     if code != "bad_request":
         assert notice.get("chat_id") == data.get("chat_id"), notice
     return error
+
+
+def notice_of(event: str) -> str:
+    """Return the event that tells the sender of a failure."""
+    if event == "generate":
+        return "generation_error"
+    return "test_error" if event.startswith("test_") else "attempt_error"
 
 
 def check_failure(client: Client, ack: Data, code: str, *, retryable: bool = False) -> Data:
@@ -138,10 +146,6 @@ def check_failure(client: Client, ack: Data, code: str, *, retryable: bool = Fal
     if isinstance(client, Http):
         assert client.status == STATUS[code]
     return error
-
-
-def _private(client: Recorder) -> list[Data]:
-    return client.named("attempt_error", room=None)
 
 
 def one_after_another(events: list[tuple[str, Data]]) -> bool:
