@@ -155,6 +155,7 @@ def _ack_in_docs(name: str) -> str:
 
 
 def _short(name: str, field: FieldInfo) -> str:
+    name = field.alias or name
     if field.is_required():
         return name
     default = field.get_default(call_default_factory=True)

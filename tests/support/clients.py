@@ -78,15 +78,16 @@ class Socket(Recorder):
 @asynccontextmanager
 async def socket(url: str, auth: dict[str, Any] | None = None, **options: Any) -> AsyncIterator[Socket]:
     """Connect a Socket.IO client and wait for its confirmation."""
-    client = socketio.AsyncClient(reconnection=False)
-    recorder = Socket(client)
-    await client.connect(url, auth=auth or {}, **{"transports": ["websocket"], **options})
-    try:
-        await recorder.until("connection_confirmed")
-        yield recorder
-    finally:
-        await client.disconnect()
-        await client.shutdown()
+    async with aiohttp.ClientSession() as http:  # of our own, because a refused client leaves its one open
+        client = socketio.AsyncClient(reconnection=False, http_session=http)
+        recorder = Socket(client)
+        await client.connect(url, auth=auth or {}, **{"transports": ["websocket"], **options})
+        try:
+            await recorder.until("connection_confirmed")
+            yield recorder
+        finally:
+            await client.disconnect()
+            await client.shutdown()
 
 
 class Http(Recorder):

@@ -74,6 +74,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "PORT": settings.port,
         "GREENROOM_SECRET": SECRET,
         "GREENROOM_LOG_LEVEL": "info",
+        "GREENROOM_JOB_SLOTS": settings.job_slots,
+        "GREENROOM_DATA_DIR": settings.data_dir,
     }
     if settings.redis_url is not None:
         given["REDIS_URL"] = settings.redis_url

@@ -13,6 +13,10 @@ ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 60.0  # a busy machine loads slowly
 
 
+class Refused(Exception):
+    """The program ended before it was ready."""
+
+
 class Program:
     """Runs `python -m …`; it is ready when it has written its first line, which `start` returns.
 
@@ -40,7 +44,9 @@ class Program:
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             line = await self._process.stdout.readline()
-        assert line, self.told()
+        if not line:
+            await self.stop()
+            raise Refused(self.told())
         return line.decode().strip()
 
     async def kill(self) -> None:
