@@ -40,6 +40,7 @@ class Cluster:
         self.store = store
         self.model = model
         self.url = f"http://127.0.0.1:{settings.port}"
+        self.doors = [self.url]  # of each host
         self.servers = {name: self.member("serve", name, logs=logs) for name in servers}
         self.workers = {name: self.member("worker", name, logs=logs) for name in workers}
         self._running: list[Program] = []

@@ -11,7 +11,7 @@ from tests.clients.node import run, script
 from tests.clients.test_javascript import TRANSPORTS, recorded
 from tests.scaled.cluster import Cluster, cluster
 from tests.scaled.front import find_nginx, nginx
-from tests.support.clients import Http, socket
+from tests.support.clients import Http, http_client, socket
 from tests.support.process import free_port
 from tests.support.running import practice
 from tests.support.tail import Tail
@@ -35,6 +35,7 @@ async def hosts(
         for name, port in zip(("one", "two"), ports, strict=True):
             own = {"port": port, "data_dir": folder / name}
             members.servers[name] = members.member("serve", name, logs=folder, **own)
+        members.doors = [f"http://127.0.0.1:{port}" for port in ports]
         await members.start()
         async with nginx(ports, folder) as members.url:
             yield members
@@ -95,6 +96,21 @@ async def test_requests_and_streams_of_a_session_meet(hosts: Cluster) -> None:
             assert len(client.named("attempt_progress")) > 20  # nothing collects them on the way
             assert len(client.named("connection_confirmed")) == 1
             await client.drop()
+
+
+async def test_a_session_moves_to_the_host_that_is_asked(hosts: Cluster) -> None:
+    async with http_client(hosts.doors[0], token=hosts.token(new())) as client:
+        await client.connect()
+        client.url = hosts.doors[1]
+        start = await client.send("attempt_start", practice_id=practice("one"))
+        await client.ended()  # the other host has heard of it
+        await client.resume()
+        assert client.seen_last("connection_confirmed").get("recovered") is not False
+        await client.until("attempt_chat_started", chat_id=start["chat_id"])
+        await client.drop()
+        client.url = hosts.doors[0]
+        await client.resume()
+        assert (await client.send("attempt_leave", chat_id=start["chat_id"]))["success"]
 
 
 async def test_clients_of_a_host_that_is_gone_go_to_the_other(hosts: Cluster) -> None:
