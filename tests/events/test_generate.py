@@ -3,7 +3,7 @@
 from server.engine.ids import new
 from tests.conftest import Cast
 from tests.support.attempts import Talk
-from tests.support.generating import INSTRUCTIONS, PERSONA, complete, generate
+from tests.support.generating import INSTRUCTIONS, PERSONA, complete, failed, generate
 from tests.support.rest import people_of
 from tests.support.running import Server
 
@@ -45,3 +45,19 @@ async def test_without_save_it_is_shown_and_not_stored(server: Server, cast: Cas
     assert done["metadata"] == {"form": 3}
     assert "artifact_id" not in done
     assert not author.named("generation_saved")
+
+
+async def test_who_comes_later_sees_what_became_of_runs(server: Server, cast: Cast) -> None:
+    await server.script(*PERSONA, {"match": {"schema": "Examples"}, "status": 400})
+    author = await cast.author()
+    good = await generate(author, "persona", "names", "colors")
+    await complete(author, good)
+    bad = await generate(author, "persona", "names", "examples")
+    await failed(author, bad)
+    room = f"profile_{cast.author_id}"
+    await author.send("room_leave", room=room)
+    snapshot = (await author.send("room_join", room=room))["snapshot"]
+    first, second = snapshot["generations"]
+    assert (first["run_id"], first["state"]) == (good["run_id"], "done")
+    assert (first["resources"], first["total_resources"]) == (["names", "colors"], 2)
+    assert (second["run_id"], second["state"], second["resources"]) == (bad["run_id"], "failed", ["names"])

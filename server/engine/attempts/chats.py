@@ -76,7 +76,10 @@ class ChatMaker:
         """Return the resource types that are to be generated before an entry has its chat."""
         form = await self._form(entry)
         scenario = await self._scenario(attempt, entry, form)
-        return wanted(scenario.template, form)
+        types = wanted(scenario.template, form)
+        if "options" in types and not (scenario.questions or "questions" in form or "questions" in types):
+            types.append("questions")  # there is nothing yet that the options could belong to
+        return types
 
     async def chat(self, attempt: Attempt, entry: ChatEntry) -> tuple[Chat, list[Pending]]:
         """Return the chat of an entry and its first events; its id is the same whoever makes it."""

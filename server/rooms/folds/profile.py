@@ -3,6 +3,7 @@
 from server.rooms.folds.fold import Data, Fold, State
 
 MAX_ATTEMPTS = 50
+MAX_GENERATIONS = 20
 
 
 def _profile_initial() -> State:
@@ -10,6 +11,8 @@ def _profile_initial() -> State:
 
 
 def _profile_step(state: State, name: str, data: Data) -> None:
+    if name.startswith("generation_"):
+        _generation(state.setdefault("generations", {}), name, data)  # older checkpoints have none
     attempt_id = data.get("attempt_id")
     if attempt_id is None:
         return
@@ -25,8 +28,31 @@ def _profile_step(state: State, name: str, data: Data) -> None:
         del attempts[next(iter(attempts))]
 
 
+def _generation(generations: State, name: str, data: Data) -> None:
+    run_id = data.get("run_id")
+    if run_id is None:
+        return
+    fresh = {"run_id": run_id, "artifact_type": data["artifact_type"], "resources": [], "state": "running"}
+    run = generations.setdefault(run_id, fresh)
+    if name == "generation_progress":
+        run["resources"].append(data["last_completed_resource"])
+        run["total_resources"] = data["total_resources"]
+    elif name == "generation_complete":
+        run["state"] = "done"
+    elif name == "generation_error":
+        run["state"] = "failed"
+        run["message"] = data["message"]
+    if name != "generation_error" and "artifact_id" in data:
+        run["artifact_id"] = data["artifact_id"]
+    while len(generations) > MAX_GENERATIONS:
+        del generations[next(iter(generations))]
+
+
 def _profile_render(state: State) -> State:
-    return {"attempts": list(state["attempts"].values())}
+    shown: State = {"attempts": list(state["attempts"].values())}
+    if generations := state.get("generations"):
+        shown["generations"] = list(generations.values())
+    return shown
 
 
 PROFILE = Fold(_profile_initial, _profile_step, _profile_render)
