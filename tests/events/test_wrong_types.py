@@ -35,6 +35,8 @@ def kinds(schema: Schema) -> set[str]:
 def wrong(schema: Schema) -> list[Any]:
     """Return values of all types that a schema does not take."""
     taken = kinds(schema)
+    if "number" in taken:
+        taken.add("integer")  # JSON knows one kind of number
     values = [v for kind, examples in ONE_OF_EACH.items() if kind not in taken for v in examples]
     if "string" in taken and any("format" in s for s in schema.get("anyOf", [schema])):
         values += ["", "x", "1", "null", "00000000-0000-4000-8000-00000000000g", new() + "0"]
@@ -70,6 +72,7 @@ def right(event: str, talk: Talk, entry: str) -> Data:
         "option_ids": [new()],
         "previous_chat_map": {entry: None},
         "room": talk.room,
+        "speed": 0,
     }
     return {f: given[f] for f in HANDLERS[event].schema.model_fields if f in given}
 
