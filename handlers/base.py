@@ -18,7 +18,7 @@ from server.engine.replay.tests import Tests
 from server.engine.watching import Replays
 from server.errors import Conflict, GreenroomError
 from server.rooms.connection import Connection
-from server.rooms.families import wire_name
+from server.rooms.families import family, wire_name
 from server.rooms.hub import Hub
 
 P = TypeVar("P", bound=Payload)
@@ -113,6 +113,11 @@ class Handler:
     schema: type[Payload]
     fails: Fails
     run: Handle
+
+
+def over(room: str) -> frozenset[str]:
+    """Return the events after one of which a room is left that was entered for a request done before."""
+    return CYCLES_OVER if family(room) == "test" else CHAT_OVER
 
 
 def attempt_error(kind: AttemptErrorType | None = None) -> Fails:

@@ -10,7 +10,7 @@ import structlog
 from pydantic import ValidationError
 
 from handlers import HANDLERS
-from handlers.base import CHAT_OVER, Context, Handler, Services, attempt_error
+from handlers.base import Context, Handler, Services, attempt_error, over
 from schemas.envelope import MAX_SAFE_INTEGER, Change, Payload, Problem, Reply, ServerEvent
 from server.engine.access import Identity
 from server.errors import BadRequest, GreenroomError, Internal, NotFound
@@ -189,7 +189,7 @@ async def _again(ack: bytes, handler: Handler, payload: Payload, caller: Caller)
     if body["success"]:
         names = [room["room"] for room in body.pop("rooms", [])]
         if caller.connection is not None:
-            places = [await caller.connection.enter(name, until=CHAT_OVER) for name in names]
+            places = [await caller.connection.enter(name, until=over(name)) for name in names]
             if entered := [place.model_dump() for place in places if place is not None]:
                 body["rooms"] = entered
         return Answer(ack=orjson.dumps(body))

@@ -20,6 +20,7 @@ from server.engine.replay.counting import run_key
 from server.engine.replay.ledger import Ledger
 from server.engine.replay.making import TestMaker
 from server.engine.replay.queue import GRADE, Queue
+from server.engine.replay.rooms import test_room
 from server.errors import Conflict, NotFound
 from server.rooms.outbox import Outboxes
 from server.store import Store
@@ -161,6 +162,8 @@ class Tests:
             grade_id = derive(run.replay_id or run.id, "end_all")
             if recording is not None and recording.rubric is not None and await self._grade(run, grade_id):
                 grade_ids.append(grade_id)
+        for invocation_id in test.invocation_ids:
+            await self._store.entries.close_room(test_room(invocation_id))
         over = {"$set": {"status": "ended", "ended_at": utc_now()}}
         await self._store.tests.change(test.id, when={"status": "ending"}, update=over)
         return grade_ids
