@@ -180,7 +180,7 @@ def held(server: Server) -> dict[str, int]:
     return {
         "sockets": server.app[keys.SOCKETS].connections,
         "live": sum(len(room.live) for room in hub._rooms.values()),
-        "pumps": len(hub._pumps),
+        "pumps": len(hub._pumps.followers),
         "sessions": len(server.app[SESSIONS]),
     }
 
