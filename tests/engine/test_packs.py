@@ -253,8 +253,8 @@ def test_every_mistake_is_reported_with_its_place() -> None:
             "pack: {id: a, name: A}\n",
             1,
             (
-                "the pack is empty: add parameters, personas, rubrics, documents, agents, scenarios, practices, homes, "
-                "benchmarks"
+                "the pack is empty: add parameters, personas, rubrics, documents, agents, "
+                "scenarios, practices, homes, benchmarks"
             ),
         ),
         (
