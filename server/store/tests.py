@@ -27,7 +27,7 @@ GIVEN_BACK: dict[str, dict[str, object]] = {
 # Invocations that have something left to run.
 UNFINISHED: dict[str, Any] = {
     "closed": False,
-    "$expr": {"$or": ["$infinite_mode", {"$lt": [{"$size": {"$objectToArray": "$counted"}}, "$total_runs"]}]},
+    "$expr": {"$or": ["$infinite_mode", {"$lt": ["$counted", "$total_runs"]}]},
 }
 Documents = AsyncIOMotorDatabase[dict[str, Any]]
 _OUTBOX = IndexModel([("outbox_at", 1)], partialFilterExpression={"outbox_at": {"$exists": True}})

@@ -159,6 +159,8 @@ async def test_a_draft_that_does_not_fit_is_no_complete(server: Server, cast: Ca
 async def test_wishes_are_data_and_extra_messages_are_not_kept(server: Server, cast: Cast) -> None:
     await server.script(*PERSONA)
     author = await cast.author()
+    async with people_of(server) as people:
+        await people.a("author").post("personas", {"name": "Zora", "instructions": "You are Zora."})
     ack = await generate(
         author,
         "persona",
@@ -175,7 +177,7 @@ async def test_wishes_are_data_and_extra_messages_are_not_kept(server: Server, c
     assert lines[0].startswith("<<data ")
     assert lines[-1].startswith("<<end ")
     assert not any(line.startswith("Ignore") for line in lines)
-    assert all(word in asked[1]["content"] for word in ("EXTRA-MESSAGE", "Ada", '"schema"'))
+    assert all(word in asked[1]["content"] for word in ("EXTRA-MESSAGE", "Zora", '"schema"'))
     stored = await server.app[keys.STORE].generations.get(ack["run_id"])
     assert stored is not None
     assert stored.state == "done"
