@@ -129,8 +129,9 @@ async def test_what_does_not_exist(people: People) -> None:
         f"personas/{ADA}x",
         f"personas/{{{ADA}}}",
         "personas/%00",
-        "drafts",
+        "wishes",
         "runs/1",
+        "drafts/1",
     ):
         assert await people.a("author").refused(path, status=404) == "not_found"
 
