@@ -125,7 +125,7 @@ async def test_videos_and_questions_are_shown_and_answered(server: Server, optio
 async def test_homes_are_offered_beside_practices(options: tuple[str, ...]) -> None:
     async with terminal(*options) as screen:
         await screen.until("1 For everyone (assigned to you)")
-        await screen.until("2 Hinted")
+        await screen.until("2 Custom first")
         screen.type("1")
         await screen.until("A plain talk")
 
