@@ -15,7 +15,7 @@ from server.engine.drafting import Generating
 from server.engine.ids import derive, new
 from server.engine.replay.rooms import test_room
 from server.engine.replay.tests import Tests
-from server.engine.watching import Replays
+from server.engine.watching import Playback
 from server.errors import Conflict, GreenroomError
 from server.rooms.connection import Connection
 from server.rooms.families import family, wire_name
@@ -39,7 +39,7 @@ class Services:
     generating: Generating
     conversation: Conversation
     hub: Hub
-    replays: Replays
+    playback: Playback
     tests: Tests
 
 

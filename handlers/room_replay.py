@@ -12,5 +12,5 @@ async def room_replay(ctx: Context, msg: RoomReplay) -> Reply:
     room = await ctx.services.access.check_may_follow(ctx.caller, msg.room)
     if ctx.connection is None:
         raise Conflict("A replay is sent to a stream: connect, name the session by X-Session-Id, and replay.")
-    ctx.after.append(await ctx.services.replays.prepare(ctx.connection, room, msg))
+    ctx.after.append(await ctx.services.playback.prepare(ctx.connection, room, msg))
     return Reply()

@@ -10,5 +10,5 @@ from server.engine.access import in_log
 async def room_replay_stop(ctx: Context, msg: RoomReplayStop) -> Reply:
     """Stop what plays of a room; stopping what does not play succeeds."""
     if ctx.connection is not None:
-        ctx.services.replays.stop(ctx.connection, in_log(ctx.caller, msg.room))
+        ctx.services.playback.stop(ctx.connection, in_log(ctx.caller, msg.room))
     return Reply()

@@ -29,7 +29,7 @@ from server.engine.replay.rooms import test_base
 from server.engine.replay.runner import TestRunner
 from server.engine.replay.tests import Tests
 from server.engine.tasks import Tasks
-from server.engine.watching import Beat, Replays
+from server.engine.watching import Beat, Playback
 from server.errors import Unavailable
 from server.idempotency import Once
 from server.jobs import Jobs
@@ -182,7 +182,7 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
         generating=generating,
         conversation=conversation,
         hub=hub,
-        replays=Replays(store.entries, tasks=tasks),
+        playback=Playback(store.entries, tasks=tasks),
         tests=_testing(app, settings, process=process, grader=grader),
     )
     app[keys.BEAT] = Beat(process=process.name, hub=hub, bell=bell, figures=partial(figures_of, app))

@@ -1,6 +1,6 @@
 """Watching: what is replayed to those who come later, and what operators see."""
 
 from server.engine.watching.beat import Beat, Figures
-from server.engine.watching.replay import Replays
+from server.engine.watching.playback import Playback
 
-__all__ = ["Beat", "Figures", "Replays"]
+__all__ = ["Beat", "Figures", "Playback"]

@@ -23,7 +23,7 @@ DRAIN_SECONDS = 0.05
 MAX_SLEEP = 3600.0  # of one nap: a pause that is longer is slept in several
 
 
-class Replays:
+class Playback:
     """Starts and stops replays; each belongs to a connection and ends with it."""
 
     def __init__(self, entries: EntryStore, *, tasks: Tasks) -> None:
