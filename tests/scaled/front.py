@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from tests.support.process import free_port
 
 DOCUMENTED = Path(__file__).parents[2] / "docs" / "nginx.conf"
 HOSTS = ("10.0.0.1:8080", "10.0.0.2:8080")
+UNPACKED = Path(sys.prefix) / "nginx" / "usr" / "sbin"
 WITHIN = 20.0
 MAIN = """
 daemon off;
@@ -33,8 +35,8 @@ http {{
 
 
 def find_nginx() -> str | None:
-    """Return nginx, which is not on everybody's path, or None."""
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    """Return nginx, installed or unpacked for the tests, or None."""
+    return shutil.which("nginx") or shutil.which("nginx", path=f"/usr/sbin:/usr/local/sbin:{UNPACKED}")
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from tests.support.running import practice
 from tests.support.tail import Tail
 
 pytestmark = pytest.mark.skipif(
-    find_nginx() is None, reason="nginx is not installed; on Debian and Ubuntu: apt-get install nginx-light"
+    find_nginx() is None, reason="there is no nginx; make setup-test unpacks one on Debian and Ubuntu"
 )
 CONNECTS = 20
 CLIENTS = 6
