@@ -244,10 +244,15 @@ class Test(BaseModel):
 
 
 class Stopping(BaseModel):
-    """A stop that is being carried out: `runs` maps the runs to stop to their replays."""
+    """A stop that is being carried out: `runs` maps the runs to stop to their replays.
+
+    `by` are the requests that let them go: a run keeps it when another process takes it over under a new
+    replay, and gets another one when it is let go again.
+    """
 
     id: Id
     runs: dict[Id, Id]
+    by: list[Id | None] = []
 
 
 class Invocation(BaseModel):

@@ -1,6 +1,6 @@
 """Tests, their invocations and runs: the ledger of replays (core §13)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
@@ -8,7 +8,7 @@ from pymongo import IndexModel, ReturnDocument, UpdateOne
 
 from schemas.envelope import Id
 from schemas.stored import Owner, Pending
-from schemas.test import Invocation, Recording, Run, Test
+from schemas.test import Invocation, Recording, Run, RunState, Stopping, Test
 from server.store.aggregates import AggregateStore, to_document
 from server.store.guard import guard
 
@@ -210,27 +210,27 @@ class RunStore(AggregateStore[Run]):
             rows = await self._documents.find(query, projection={"fence": 1, "stop": 1}).to_list(None)
         return {row["_id"]: (row["fence"], bool(row.get("stop"))) for row in rows}
 
-    async def still(self, replays: Mapping[Id, Id], states: Sequence[str]) -> dict[Id, Id]:
-        """Return those of some runs, with their replays, that are in one of some states with that replay."""
-        query = {"_id": {"$in": list(replays)}, "state": {"$in": list(states)}}
-        with guard():
-            rows = await self._documents.find(query, projection={"replay_id": 1}).to_list(None)
-        return {r["_id"]: replays[r["_id"]] for r in rows if r.get("replay_id") == replays[r["_id"]]}
-
-    async def ask_to_stop(self, replays: Mapping[Id, Id]) -> dict[Id, str]:
+    async def ask_to_stop(self, stopping: Stopping) -> dict[Id, str]:
         """Have running replays stopped by their processes; return the process of each."""
-        query = {"replay_id": {"$in": list(replays.values())}, "state": "running"}
+        query = {**_marked(stopping), "state": "running"}
         with guard():
             await self._documents.update_many(query, {"$set": {"stop": True}})
             rows = await self._documents.find(query, projection={"owner": 1}).to_list(None)
         return {row["_id"]: row["owner"] for row in rows}
 
-    async def take_back(self, replays: Mapping[Id, Id], *, states: Sequence[str] = ("running",)) -> None:
-        """Make runs pending again whose replays are in one of some states; whoever is at them loses them."""
-        query = {"replay_id": {"$in": list(replays.values())}, "state": {"$in": list(states)}}
-        if replays:
-            with guard():
-                await self._documents.update_many(query, GIVEN_BACK)
+    async def take_back(self, stopping: Stopping, *, states: Sequence[RunState]) -> None:
+        """Make runs pending again that are in one of some states; whoever is at them loses them."""
+        with guard():
+            await self._documents.update_many(
+                {**_marked(stopping), "state": {"$in": list(states)}}, GIVEN_BACK
+            )
+
+    async def going(self, stopping: Stopping) -> bool:
+        """Tell whether any of the runs to stop waits or runs, be it under another replay by now."""
+        query = {**_marked(stopping), "state": {"$in": ["queued", "running"]}}
+        with guard():
+            # By id: the index of states could miss a run that goes from one to the other meanwhile.
+            return await self._documents.find_one(query, projection={"_id": 1}, hint="_id_") is not None
 
     async def mark_counted(self, replay_ids: Sequence[Id]) -> None:
         """Note that the end of replays is announced."""
@@ -294,6 +294,11 @@ class RecordingStore:
         with guard():
             row = await self._documents.find_one({"_id": key})
         return Recording.model_validate({**row, "id": row["_id"]}) if row else None
+
+
+def _marked(stopping: Stopping) -> dict[str, Any]:
+    """Return what finds the runs of a stop, also after another process has taken them over."""
+    return {"_id": {"$in": list(stopping.runs)}, "by": {"$in": stopping.by}}
 
 
 async def _insert(collection: Any, documents: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 import time
 from contextlib import AsyncExitStack
 
-from schemas.test import Run
+from schemas.test import Run, Stopping
 from server.engine.ids import derive, new
 from server.llm.scripted import ScriptedModel
 from server.transports import keys
@@ -49,14 +49,38 @@ async def test_a_dead_processes_replay_is_done_again(server: Server, cast: Cast)
 
 
 async def test_a_dead_processes_replay_can_be_stopped(server: Server, cast: Cast) -> None:
+    await server.script(HANGING)
     trial = await begin(await cast.author())
     left = await haunt(server, trial, "short")
     ack = await trial.client.send("test_stop", invocation_id=trial.invocation_id)
     run = await trial.stored(server.app[keys.STORE], "short")
     assert run.state == "pending"
-    if ack["stopped"]:  # else it was taken over first, and stopped or done since
-        stopped = await trial.client.until("test_stopped")
-        assert stopped["run_ids"] == [left.replay_id]
+    assert ack["stopped"] == 1
+    stopped = await trial.client.until("test_stopped")
+    assert stopped["run_ids"][0] in (left.replay_id, derive(left.id, "2"))  # the latter: taken over first
+    await check_trial(server.app[keys.STORE], trial.invocation_id)
+
+
+async def test_what_is_taken_over_during_a_stop_is_stopped(server: Server, cast: Cast) -> None:
+    await server.script({**HANGING, "times": 1})
+    trial = await begin(await cast.author())
+    await follow(trial)
+    left = await haunt(server, trial, "short")
+    second = derive(left.id, "2")
+    await trial.hears(second, "Half of it")
+    stop = Stopping(id=new(), runs={left.id: left.replay_id or ""}, by=[left.by])  # as it was marked before
+    store = server.app[keys.STORE]
+    await store.invocations.change(
+        trial.invocation_id, when={"stopping": None}, update={"$set": {"stopping": stop.model_dump()}}
+    )
+    await trial.client.send("test_group", **trial.ids)  # carries it out first
+    stopped = await trial.client.until("test_stopped")
+    assert stopped["run_ids"] == [second]
+    await server.model.until("closed_by_client")
+    complete = await trial.client.until("test_run_complete", original_run_resource_id=left.original_id)
+    assert complete["run_id"] not in (left.replay_id, second)
+    await trial.client.until("test_all_complete")
+    await check_trial(store, trial.invocation_id)
 
 
 async def test_when_the_lease_is_lost_the_replay_begins_anew(server: Server, cast: Cast) -> None:
@@ -79,7 +103,8 @@ async def test_who_wakes_late_changes_nothing(server: Server, cast: Cast) -> Non
     run_id = await trial.send("short")
     await trial.client.until("test_progress", count=5, type="assistant_delta")
     store = server.app[keys.STORE]
-    await store.runs.take_back({trial.run_key("short"): run_id})
+    run = await trial.stored(store, "short")
+    await store.runs.take_back(Stopping(id=new(), runs={run.id: run_id}, by=[run.by]), states=("running",))
     await server.model.until("closed_by_client", within=2)
     run = await trial.stored(store, "short")
     assert (run.state, run.fence, run.result) == ("pending", 2, None)

@@ -8,11 +8,11 @@ import structlog
 
 from schemas.envelope import Id
 from schemas.stored import Pending
-from schemas.test import Invocation, Stopping, TestStopped
+from schemas.test import Invocation, Run, Stopping, TestStopped
 from server.engine.ids import derive
 from server.engine.pending import pending
 from server.engine.replay.counting import count, give_up, is_complete, next_cycle
-from server.engine.replay.queue import Queue
+from server.engine.replay.queue import Queue, replay_id
 from server.engine.replay.rooms import test_room
 from server.errors import NotFound, Unavailable
 from server.rooms.bell import Bell
@@ -137,7 +137,7 @@ class Ledger:
             return await self._store_changed(invocation.model_copy(update=over), [])
         if running:
             runs = {r.id: r.replay_id or r.id for r in running}
-            stopping = Stopping(id=stop_id, runs=runs)
+            stopping = Stopping(id=stop_id, runs=runs, by=list({r.by for r in running}))
             return await self._store_changed(invocation.model_copy(update={**over, "stopping": stopping}), [])
         return await self._store_changed(
             invocation.model_copy(update=over), [_stopped(invocation.id, stop_id, [])]
@@ -145,14 +145,8 @@ class Ledger:
 
     async def _carry_out(self, invocation_id: Id, stopping: Stopping) -> int:
         """Stop the marked replays wherever they run, and tell the room; return how many there were."""
-        left = await self._ask_to_stop(stopping)
-        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-        while left and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(LOOK_SECONDS)
-            left = await self._store.runs.still(left, ("running",))
-        await self._store.runs.take_back(left)
-        finished = await self._store.runs.still(stopping.runs, ENDED)
-        stopped = [replay for run, replay in stopping.runs.items() if run not in finished]
+        await self._halt(stopping)
+        stopped = await self._stopped_replays(stopping)
         told = [_stopped(invocation_id, stopping.id, stopped)]
         for _ in range(TRIES):
             invocation = await self._get(invocation_id)
@@ -162,13 +156,25 @@ class Ledger:
                 break
         return len(stopped)
 
-    async def _ask_to_stop(self, stopping: Stopping) -> dict[Id, Id]:
-        """Take back what waits, ask the owners of what runs; return what runs."""
-        await self._store.runs.take_back(stopping.runs, states=("queued",))
-        owners = await self._store.runs.ask_to_stop(stopping.runs)
-        for run_id, owner in owners.items():
-            self._bell.tell(owner, "stop_run", run_id)
-        return {run_id: stopping.runs[run_id] for run_id in owners}
+    async def _halt(self, stopping: Stopping) -> None:
+        """Take back what waits, ask the owners of what runs; what they do not give back is taken."""
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        asked: dict[Id, str] = {}
+        while asyncio.get_running_loop().time() < deadline:
+            await self._store.runs.take_back(stopping, states=("queued",))
+            owners = await self._store.runs.ask_to_stop(stopping)
+            for run_id, owner in owners.items() - asked.items():
+                self._bell.tell(owner, "stop_run", run_id)
+            asked = owners
+            if not owners and not await self._store.runs.going(stopping):
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        await self._store.runs.take_back(stopping, states=("queued", "running"))
+
+    async def _stopped_replays(self, stopping: Stopping) -> list[Id]:
+        """Return the last replays of the runs to stop, besides those that ended by themselves."""
+        runs = await self._store.runs.find({"_id": {"$in": list(stopping.runs)}}, limit=ALL_RUNS)
+        return [_last_replay(r, stopping) for r in runs if not (r.state in ENDED and r.by in stopping.by)]
 
     # --- the invocation -------------------------------------------------------------------------------------
 
@@ -192,6 +198,11 @@ class Ledger:
             return False
         self._outboxes.publish("invocations", invocation.id, outbox)
         return True
+
+
+def _last_replay(run: Run, stopping: Stopping) -> Id:
+    """Return a stopped run's replay: the one before its fence, unless it has been let go again."""
+    return replay_id(run.id, run.fence - 1) if run.state == "pending" else stopping.runs[run.id]
 
 
 def _stopped(invocation_id: Id, stop_id: Id, run_ids: list[Id]) -> Pending:
