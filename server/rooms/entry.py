@@ -1,9 +1,12 @@
 """One entry of a room's log as it is handed to followers."""
 
+from server.rooms.families import wire_name
+
 
 class Entry:
     """An entry, shared by all followers; `data` is the wire payload with room, offset and at.
 
+    `room` is its name in the log; in `data` stands the name by which clients know it.
     `frame` is a memo for the transport that fans out: it encodes an entry once for all its connections.
     """
 
@@ -17,7 +20,8 @@ class Entry:
         self.name = name
         self._payload = len(j) - 1
         comma = b"," if len(j) > 2 else b""
-        self.data = b'%b%b"room":"%b","offset":%d,"at":%d}' % (j[:-1], comma, room.encode(), n, at)
+        known_as = wire_name(room).encode()
+        self.data = b'%b%b"room":"%b","offset":%d,"at":%d}' % (j[:-1], comma, known_as, n, at)
         self.frame: bytes | None = None
 
     @property
