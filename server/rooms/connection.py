@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from schemas.envelope import RoomPlace, ServerEvent
 from server.rooms.follower import Follower, Marker, Sink
-from server.rooms.hub import Hub, Place
+from server.rooms.hub import Hub
+from server.rooms.place import Place
 from server.rooms.room import Room
 
 MAX_ROOMS = 50

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -15,10 +14,11 @@ from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.rooms.follower import LOW_WATER, Follower
 from server.rooms.log import Log
+from server.rooms.place import Place
 from server.rooms.process import Process
 from server.rooms.pumps import Pumps
 from server.rooms.room import Room
-from server.rooms.snapshot import Snapshots
+from server.rooms.snapshot import Behind, Snapshots
 from server.store.entries import EntryStore
 
 log = structlog.get_logger(__name__)
@@ -28,18 +28,6 @@ CHECK_SECONDS = 30.0
 POLL_SECONDS = 0.25
 LOST_TRIES = 5
 LOST_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a client begins to follow: after `cursor`; `offset` is the head, or the snapshot's offset."""
-
-    room: str
-    epoch: str
-    offset: int
-    cursor: int
-    recovered: bool
-    snapshot: dict[str, Any] | None = None
 
 
 class Hub:
@@ -93,9 +81,11 @@ class Hub:
     async def settle_head(self, name: str) -> Room:
         """Return a room with all that the log has by now, whether it was heard or not; raises Unavailable."""
         room = await self.room(name)
-        if await self._entries.top(name) > room.head:
+        if (top := await self._entries.top(name)) > room.head:
             await self._catching.read([room])
-        return room
+            if room.head < top and self._rooms.get(name) is room:
+                self._gone(room)  # nothing that follows its head is kept
+        return await self.room(name)
 
     def release(self, name: str, entries: list[Entry]) -> None:
         """Hand entries that are in the log to their room, if anybody follows it here."""
@@ -160,7 +150,10 @@ class Hub:
         head = room.head
         if usable and after is not None and await self._entries.floor(name) <= after <= head:
             return Place(room=name, epoch=self.epoch, offset=head, cursor=after, recovered=True)
-        offset, state = await self._snapshots.take(room)
+        try:
+            offset, state = await self._snapshots.take(room)
+        except Behind:  # by a process that has heard more
+            offset, state = await self._snapshots.take(await self.settle_head(name))
         return Place(
             room=name, epoch=self.epoch, offset=offset, cursor=offset, recovered=False, snapshot=state
         )
@@ -222,8 +215,7 @@ class Hub:
                 room = Room(name, await self._entries.top(name))
             # no await from here on: what came meanwhile is in the list, the rest reaches the room itself
             room.offer(heard.entries)
-            self._rooms[name] = room
-            self._used[name] = time.monotonic()
+            self._rooms[name], self._used[name] = room, time.monotonic()
             loaded = True
             if room.waiting or heard.unsure or not certain or self.log.known(name) > room.head:
                 self._catching.want(room)

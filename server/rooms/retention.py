@@ -55,7 +55,7 @@ class Retention:
         return True
 
     async def _forget(self, name: str, *, keep: int) -> None:
-        room = await self._hub.room(name)
+        room = await self._hub.settle_head(name)
         upto = await self._snapshots.store(room) - keep
         floor = await self._entries.floor(name)
         if upto > floor:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import structlog
 
-from server.errors import Internal
+from server.errors import Internal, Unavailable
 from server.rooms.families import FAMILIES, family
 from server.rooms.folds import Fold
 from server.rooms.room import Room
@@ -18,6 +18,10 @@ CHECKPOINT_ENTRIES = 500
 PAGE = 500
 Base = Callable[[str], Awaitable[dict[str, Any]]]
 State = dict[str, Any]
+
+
+class Behind(Unavailable):
+    """This room is being read up; try again soon."""
 
 
 class Cached:
@@ -45,7 +49,10 @@ class Snapshots:
         self._cache: dict[str, Cached] = {}
 
     async def take(self, room: Room) -> tuple[int, State]:
-        """Return (S, snapshot) with S at least the head at the time of the call; raises Unavailable."""
+        """Return (S, snapshot) with S at least the head at the time of the call; raises Unavailable.
+
+        Raises Behind when only a fold past the head is kept: the room has to be read up first.
+        """
         fold = FAMILIES[family(room.name)].fold
         cached = await self._cached(room, fold)
         async with cached.lock:
@@ -87,14 +94,32 @@ class Snapshots:
         head = room.head
         while cached.n < head:
             rows = await self._entries.page(room.name, after=cached.n, upto=head, limit=PAGE)
-            if not rows:
-                return
-            if rows[0].n != cached.n + 1:
+            if not rows or rows[0].n != cached.n + 1:
+                if await self._skip(room, cached):
+                    continue
+                if not rows:
+                    return
                 log.error("fold lost", room=room.name, folded=cached.n, first=rows[0].n)
                 raise Internal("The beginning of this room is gone; please report it.")
             for row in rows:
+                if row.n != cached.n + 1:
+                    break  # what lies between was forgotten while the page was read
                 fold.step(cached.state, row.name, orjson.loads(row.j))
                 cached.n = row.n
             if cached.n - cached.saved >= CHECKPOINT_ENTRIES:
                 await self._entries.save_checkpoint(room.name, cached.n, cached.state, epoch=self._epoch())
                 cached.saved = cached.n
+
+    async def _skip(self, room: Room, cached: Cached) -> bool:
+        """Go on from the stored fold: before entries are forgotten, a process stores one past them.
+
+        False when there is none past the cached one; raises Behind when it is past the head.
+        """
+        stored = await self._entries.checkpoint(room.name, epoch=self._epoch())
+        if stored is None or stored[0] <= cached.n:
+            return False
+        if stored[0] > room.head:
+            raise Behind
+        cached.n, cached.state = stored
+        cached.saved = cached.n
+        return True

@@ -12,7 +12,8 @@ from server.rooms.connection import MAX_ROOMS, Connection, Joined
 from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.rooms.follower import Follower, Marker
-from server.rooms.hub import Hub, Place
+from server.rooms.hub import Hub
+from server.rooms.place import Place
 from server.rooms.room import Room
 from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports.http_stream import EventStream

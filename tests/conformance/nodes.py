@@ -11,9 +11,10 @@ from server.engine.ids import new
 from server.rooms.bell import Bell, LocalBell
 from server.rooms.connection import Connection
 from server.rooms.entry import Entry
-from server.rooms.hub import Hub, Place
+from server.rooms.hub import Hub
 from server.rooms.log import Log
 from server.rooms.outbox import Outboxes
+from server.rooms.place import Place
 from server.rooms.process import Process
 from server.rooms.room import Room
 from server.rooms.snapshot import Snapshots

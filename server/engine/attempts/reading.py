@@ -13,7 +13,8 @@ from server.engine.attempts.proceed import own_room
 from server.engine.attempts.views import attempt_view, chat_row, chat_whole
 from server.engine.conversation.conversation import room_of
 from server.errors import NotFound
-from server.rooms.hub import Hub, Place
+from server.rooms.hub import Hub
+from server.rooms.place import Place
 from server.store import Store
 from server.store.pages import Page
 

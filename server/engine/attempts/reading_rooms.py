@@ -15,7 +15,8 @@ from server.errors import Gone
 from server.rooms.catching import entry
 from server.rooms.entry import Entry
 from server.rooms.families import ops_room, wire_name
-from server.rooms.hub import Hub, Place
+from server.rooms.hub import Hub
+from server.rooms.place import Place
 from server.store import Store
 from server.store.pages import Page, decode_cursor, encode_cursor
 from server.store.tests import UNFINISHED
