@@ -78,17 +78,20 @@ class CatchUp:
             heads = {name: room.head for name, room in rooms.items()}
             rows = await self._entries.newer(heads, limit=PAGE_ENTRIES)
             for name, found in groupby(rows, lambda row: row.room):
-                self._hand_over(rooms[name], [entry(row) for row in found])
+                if not self._hand_over(rooms[name], [entry(row) for row in found]):
+                    del rooms[name]  # its head stays where it is: reading on would find the same for ever
             if len(rows) < PAGE_ENTRIES:
                 return
             # what is sorted before the last one was read to its end
             rooms = {name: room for name, room in rooms.items() if name.encode() >= rows[-1].room.encode()}
 
-    def _hand_over(self, room: Room, entries: list[Entry]) -> None:
+    def _hand_over(self, room: Room, entries: list[Entry]) -> bool:
+        """Offer entries to their room; False when its next entries are no longer kept."""
         if entries[0].n > room.head + 1:
             self._gone(room)
-        else:
-            self._offer(room, entries)
+            return False
+        self._offer(room, entries)
+        return True
 
 
 def entry(row: Row) -> Entry:

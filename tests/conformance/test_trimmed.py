@@ -69,6 +69,23 @@ async def test_a_room_whose_stored_fold_is_past_what_was_heard_is_read_up(
     await goes_on(other, writer, room)
 
 
+async def test_reading_up_ends_at_a_room_whose_next_entries_are_gone(
+    pair: Nodes, store: Store, room: str
+) -> None:
+    writer, other = pair
+    follower = Client(other)
+    await publish([writer], room, 10)
+    await follower.join(room, after=0)
+    await follower.until(room, 10)
+    await publish([writer], room, 700)  # more than one page
+    await forget(writer, room, upto=30)
+    async with asyncio.timeout(30):
+        assert (await other.hub.settle_head(room)).head == 710
+    await follower.until_cut()
+    assert follower.reasons == ["place is gone"]
+    await follower.close()
+
+
 async def test_a_room_without_a_stored_fold_past_the_gap_is_refused(
     node: Node, store: Store, room: str
 ) -> None:
