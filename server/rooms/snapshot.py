@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import structlog
 
-from server.errors import Internal, Unavailable
+from server.errors import Internal, TooLarge, Unavailable
 from server.rooms.families import FAMILIES, family
 from server.rooms.folds import Fold
 from server.rooms.room import Room
@@ -107,8 +107,7 @@ class Snapshots:
                 fold.step(cached.state, row.name, orjson.loads(row.j))
                 cached.n = row.n
             if cached.n - cached.saved >= CHECKPOINT_ENTRIES:
-                await self._entries.save_checkpoint(room.name, cached.n, cached.state, epoch=self._epoch())
-                cached.saved = cached.n
+                await self._save(room, cached)
 
     async def _skip(self, room: Room, cached: Cached) -> bool:
         """Go on from the stored fold: before entries are forgotten, a process stores one past them.
@@ -123,3 +122,11 @@ class Snapshots:
         cached.n, cached.state = stored
         cached.saved = cached.n
         return True
+
+    async def _save(self, room: Room, cached: Cached) -> None:
+        """Store a fold that has grown; one that is too large to be stored is still shown."""
+        try:
+            await self._entries.save_checkpoint(room.name, cached.n, cached.state, epoch=self._epoch())
+        except TooLarge:
+            log.warning("fold not stored; it is too large", room=room.name, folded=cached.n)
+        cached.saved = cached.n  # also then: it is tried again only after as many entries

@@ -36,11 +36,11 @@ def guard() -> Iterator[None]:
     """Raise Unavailable while MongoDB is away, TooLarge past 16 MB, Internal for mistakes of ours."""
     try:
         yield
-    except PyMongoError as error:
+    except (PyMongoError, DocumentTooLarge) as error:  # the latter is an error of BSON, not of PyMongo
         raise _ours(error) from error
 
 
-def _ours(error: PyMongoError) -> GreenroomError:
+def _ours(error: PyMongoError | DocumentTooLarge) -> GreenroomError:
     code = _code(error)
     if isinstance(error, DocumentTooLarge) or code in _TOO_LARGE:
         return TooLarge("The conversation has become too large; end this chat and start another.")
@@ -56,7 +56,7 @@ def _ours(error: PyMongoError) -> GreenroomError:
     return Internal()
 
 
-def _code(error: PyMongoError) -> int | None:
+def _code(error: PyMongoError | DocumentTooLarge) -> int | None:
     """Return the server's code; of a batch that of its first error, a write concern's before others."""
     if isinstance(error, BulkWriteError):
         details = error.details or {}

@@ -2,9 +2,11 @@
 
 import asyncio
 
+import orjson
 import pytest
 
 from server.errors import Internal
+from server.rooms.snapshot import CHECKPOINT_ENTRIES
 from server.store import Store
 from tests.conformance.nodes import Client, Node, Nodes, check_followed
 from tests.conformance.test_following import publish
@@ -93,3 +95,25 @@ async def test_a_room_without_a_stored_fold_past_the_gap_is_refused(
     await store.entries.trim(room, upto=5, floor=0)
     with pytest.raises(Internal, match="beginning of this room is gone"):
         await Client(node).join(room)
+
+
+async def test_a_fold_too_large_to_be_stored_is_shown(node: Node, store: Store, room: str) -> None:
+    long = "x" * 40_000
+    for start in range(0, CHECKPOINT_ENTRIES, 100):
+        messages = [
+            {"message_id": f"m{n}", "content": long, "created_at": "2026-01-02T03:04:05.000Z"}
+            for n in range(start, start + 100)
+        ]
+        await asyncio.gather(
+            *[node.log.publish(room, "attempt_user_complete", orjson.dumps(m)) for m in messages]
+        )
+    client = Client(node)
+    place = await client.join(room)
+    assert place.offset == CHECKPOINT_ENTRIES
+    assert place.snapshot is not None
+    assert place.snapshot["messages"][-1]["id"] == f"m{CHECKPOINT_ENTRIES - 1}"
+    assert await store.entries.checkpoint(room, epoch=node.hub.epoch) is None
+    await publish([node], room, 3)
+    await client.until(room, CHECKPOINT_ENTRIES + 3)
+    check_followed(client, room, after=CHECKPOINT_ENTRIES, upto=CHECKPOINT_ENTRIES + 3)
+    await client.close()
