@@ -349,7 +349,6 @@ class Run(BaseModel):
     started_at: Time | None = None
     result: RunResult | None = None
     counted: bool = False  # its end is announced
-    again: bool = False  # it was counted as failed in this cycle, before it was let go again
     ended: bool = False  # by test_end
     grades: list[Grade] = []
     grading: Grading | None = None

@@ -48,6 +48,7 @@ INDEXES: dict[str, list[IndexModel]] = {
     "runs": [
         _OUTBOX,
         IndexModel([("invocation_id", 1), ("state", 1), ("position", 1)]),
+        IndexModel([("invocation_id", 1), ("cycle", 1), ("state", 1), ("counted", 1)]),
         IndexModel([("state", 1), ("counted", 1)]),
         IndexModel([("grading.grade_id", 1)], sparse=True),
         IndexModel([("claim", 1)], sparse=True),
@@ -193,7 +194,6 @@ class RunStore(AggregateStore[Run]):
                 "stop": False,
                 "grouped": grouped,
                 "counted": False,
-                "again": run.again or run.state == "failed",
             },
             "$unset": {"claim": 1, "claimed_until": 1, "owner": 1, "result": 1, "started_at": 1},
         }
@@ -237,6 +237,17 @@ class RunStore(AggregateStore[Run]):
         query = {"replay_id": {"$in": list(replay_ids)}, "state": {"$in": ["done", "failed"]}}
         with guard():
             await self._documents.update_many(query, {"$set": {"counted": True}})
+
+    async def counted(self, invocation_id: Id, *, cycle: int) -> dict[str, int]:
+        """Return how many runs of a cycle have ended and are announced, by state."""
+        ended = {"state": {"$in": ["done", "failed"]}, "counted": True}
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {"invocation_id": invocation_id, "cycle": cycle, **ended}},
+            {"$group": {"_id": "$state", "runs": {"$sum": 1}}},
+        ]
+        with guard():
+            rows = await self._documents.aggregate(pipeline).to_list(None)
+        return {row["_id"]: row["runs"] for row in rows}
 
     async def queued(self) -> list[Id]:
         """Return runs that are to be replayed."""

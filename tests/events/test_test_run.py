@@ -9,7 +9,7 @@ from tests.conftest import Cast
 from tests.support.attempts import Client, one_after_another
 from tests.support.clients import Socket
 from tests.support.running import Server
-from tests.support.trials import HANGING, LOOKUP, begin, refused
+from tests.support.trials import HANGING, LOOKUP, Trial, begin, refused
 
 TALK = ({"match": {"last_contains": "loop"}, "chunks": ["It ", "repeats."]}, {"reply": "Hello!"})
 
@@ -195,3 +195,53 @@ async def test_its_refusals(cast: Cast, author: Socket) -> None:
     await author.send("test_end_all", test_id=trial.test_id)
     await refused(author, "test_run", "conflict", **run)
     assert not author.named("test_run_start")
+
+
+async def send_again(trial: Trial, name: str) -> str:
+    """Let a failed run be replayed, as soon as its failure is counted."""
+    while not (ack := await trial.client.call("test_run", **trial.ids, run_id=trial.original(name)))[
+        "success"
+    ]:
+        assert ack["error"]["retryable"], ack
+    run_id: str = ack["run_id"]
+    return run_id
+
+
+async def test_a_cycle_lasts_until_a_failed_run_is_done_again(server: Server, author: Socket) -> None:
+    await server.script({"status": 400, "times": 1}, {"first_delay_ms": 1000, "reply": "Late.", "times": 1})
+    trial = await begin(author, infinite_mode=True)
+    await author.until("test_error", run_id=await trial.send("short"))
+    again = await send_again(trial, "short")
+    await server.model.until("running")
+    others = [await trial.run(name) for name in ("greeting", "order")]
+    assert again not in others
+    assert not author.named("test_all_complete")
+    await author.until("test_run_complete", run_id=again)
+    over = await author.until("test_all_complete")
+    assert (over["cycle"], over["success"]) == (1, True)
+    complete = author.named("test_run_complete", room=trial.room)
+    assert [d["remaining_runs"] for d in complete] == [2, 1, 0]
+    invocation = await server.app[keys.STORE].invocations.get(trial.invocation_id)
+    assert invocation is not None
+    assert (invocation.cycle, invocation.counted, invocation.failed) == (2, 0, 0)
+
+
+async def test_a_failed_run_that_is_stopped_is_left_to_do(server: Server, author: Socket) -> None:
+    await server.script({"status": 400, "times": 1}, HANGING)
+    trial = await begin(author, "two-agents")
+    await author.until("test_error", run_id=await trial.send("short"))
+    await author.until("test_all_complete", success=False)
+    again = await send_again(trial, "short")
+    await trial.hears(again, "Half of it")
+    store = server.app[keys.STORE]
+    counts = []
+    for _ in range(2):
+        invocation = await store.invocations.get(trial.invocation_id)
+        assert invocation is not None
+        counts.append((invocation.counted, invocation.failed, invocation.total_runs))
+        await author.send("test_stop", invocation_id=trial.invocation_id)
+    assert counts == [(0, 0, 1)] * 2
+    assert (await trial.stored(store, "short")).state == "pending"
+    await server.script()
+    await trial.run("short")
+    await author.until("test_all_complete", success=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from schemas.envelope import ErrorCode, Id, utc_now
 from schemas.stored import Pending
@@ -12,29 +13,41 @@ from server.engine.replay.rooms import test_room
 from server.engine.watching.ops import ops_event
 
 
+class Tally(NamedTuple):
+    """How many runs of a cycle are counted as ended, and how many of these failed."""
+
+    counted: int
+    failed: int
+
+
 def run_key(invocation_id: Id, cycle: int, original_id: Id) -> Id:
     """Return the id of a recorded run's place in an invocation and cycle."""
     return derive(invocation_id, str(cycle), original_id)
 
 
-def count(invocation: Invocation, ended: Sequence[Run]) -> tuple[Invocation, list[Pending]]:
-    """Return the invocation with runs counted that have ended since, and the events that say so."""
+def count(invocation: Invocation, ended: Sequence[Run], *, before: Tally) -> tuple[Invocation, list[Pending]]:
+    """Return the invocation with runs counted that have ended since, and the events that say so.
+
+    `before` says how many of the cycle had been counted. Runs of an earlier cycle are told of only.
+    """
     runs = sorted(ended, key=_end_of)
-    counted, failed = invocation.counted, invocation.failed
+    counted, failed = before.counted, before.failed
     events: list[Pending] = []
     for run in runs:
-        counted += not run.again
-        failed += (run.state == "failed") - run.again
+        mine = run.cycle == invocation.cycle
+        counted += mine
+        failed += mine and run.state == "failed"
         events += _ended(invocation, run, remaining=invocation.total_runs - counted)
     over = {run.id for run in runs}
-    update = {
-        "counted": counted,
-        "failed": failed,
-        "counting": [run.replay_id for run in runs],
-        "active": [a for a in invocation.active if a not in over],
-    }
-    changed = invocation.model_copy(update=update) if runs else invocation
-    if runs and is_complete(changed):
+    changed = invocation.model_copy(
+        update={
+            "counted": counted,
+            "failed": failed,
+            "counting": [run.replay_id for run in runs] or invocation.counting,
+            "active": [a for a in invocation.active if a not in over],
+        }
+    )
+    if counted > before.counted and is_complete(changed):
         events += _all_complete(changed, last=runs[-1])
     return changed, events
 

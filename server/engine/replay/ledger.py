@@ -11,7 +11,7 @@ from schemas.stored import Pending
 from schemas.test import Invocation, Run, Stopping, TestStopped
 from server.engine.ids import derive
 from server.engine.pending import pending
-from server.engine.replay.counting import count, give_up, is_complete, next_cycle
+from server.engine.replay.counting import Tally, count, give_up, is_complete, next_cycle
 from server.engine.replay.queue import Queue, replay_id
 from server.engine.replay.rooms import test_room
 from server.errors import NotFound, Unavailable
@@ -83,8 +83,8 @@ class Ledger:
         ended = await self._store.runs.find(
             {"invocation_id": invocation.id, "state": {"$in": ENDED}, "counted": False}
         )
-        changed, events = count(invocation, ended)
-        if events and is_complete(changed) and changed.infinite_mode:
+        changed, events = count(invocation, ended, before=await self._tally(invocation))
+        if ended and is_complete(changed) and changed.infinite_mode:
             if changed.failed == changed.total_runs:
                 changed, more = give_up(changed)
                 events += more
@@ -97,6 +97,11 @@ class Ledger:
         if ended:
             await self._store.runs.mark_counted(changed.counting)
         return changed
+
+    async def _tally(self, invocation: Invocation) -> Tally:
+        """Count what is counted: a run that is let go again is not, until it has ended again."""
+        states = await self._store.runs.counted(invocation.id, cycle=invocation.cycle)
+        return Tally(counted=sum(states.values()), failed=states.get("failed", 0))
 
     async def _next_cycle(self, invocation: Invocation) -> Invocation:
         query = {"invocation_id": invocation.id, "cycle": invocation.cycle}
@@ -152,7 +157,9 @@ class Ledger:
             invocation = await self._get(invocation_id)
             if invocation.stopping != stopping:
                 break  # somebody else has told
-            if await self._store_changed(invocation.model_copy(update={"stopping": None}), told):
+            await self._store.runs.mark_counted(invocation.counting)
+            over = {"stopping": None, **(await self._tally(invocation))._asdict()}
+            if await self._store_changed(invocation.model_copy(update=over), told):
                 break
         return len(stopped)
 

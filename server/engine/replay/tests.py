@@ -88,6 +88,8 @@ class Tests:
             _check_open(test)
             await enter(invocation)
             queued = await self._queue.let_go(run, by=by, claim=msg.claim) if _may_go(run) else None
+            if queued and run.state == "failed":
+                await self._ledger.settle(invocation.id)  # it was counted, and is not any more
             run = queued or await self._run(invocation, msg.run_id)
             if run.by != by:
                 raise _why_not(run)
