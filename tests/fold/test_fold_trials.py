@@ -2,17 +2,19 @@
 
 from collections.abc import Awaitable, Callable
 
+import orjson
 import pytest
 
 from schemas.events import EXTRA_SERVER_EVENTS, SERVER_EVENTS
-from server.rooms.folds import TEST_EVENTS
+from server.rooms.folds import FOLDS, TEST_EVENTS, Fold, State
+from server.rooms.folds.test import MAX_RUNS
 from server.transports import keys
 from tests.conftest import Cast
 from tests.fold.trial_oracle import check_trial
 from tests.support.attempts import FULL_MARKS
 from tests.support.clients import Socket
 from tests.support.running import Server
-from tests.support.trials import HANGING, LOOKUP, Trial, begin
+from tests.support.trials import HANGING, LOOKUP, Trial, as_state, begin
 
 RUN = {"test_run_start", "test_progress", "test_run_complete"}
 PRIVATE = {"test_joined"}  # never an entry
@@ -120,3 +122,27 @@ def test_every_event_that_can_be_an_entry_is_covered() -> None:
     known = {name for name in (*SERVER_EVENTS, *EXTRA_SERVER_EVENTS) if name.startswith("test_")}
     assert shown == known - PRIVATE - OWN_ROOM
     assert shown == TEST_EVENTS
+
+
+def test_the_fold_of_endless_cycles_is_bounded() -> None:
+    fold, sizes = FOLDS["test"], []
+    state = fold.initial()
+    start(fold, state, "first")
+    for number in range(3 * MAX_RUNS):
+        start(fold, state, str(number))
+        fold.step(state, "test_run_complete", {"run_id": str(number), "tool_calls": 1})
+        sizes.append(len(orjson.dumps(state)))
+    assert max(sizes) < 1.1 * sizes[MAX_RUNS]
+    shown = fold.show(state)
+    ids = [run["run_id"] for run in shown["runs"]]
+    assert ids == ["first", *(str(n) for n in range(2 * MAX_RUNS + 1, 3 * MAX_RUNS))]
+    assert (shown["more"], [r["run_id"] for r in shown["running"]]) == (True, ["first"])
+    assert fold.show(as_state(shown)) == shown
+    fold.step(state, "test_graded", {"run_id": "1", "grade_id": "forgotten"})
+    assert fold.show(state) == shown
+
+
+def start(fold: Fold, state: State, run_id: str) -> None:
+    """Let a replay of a recorded run of its own begin."""
+    at = {"current_run": 1, "created_at": "2026-01-01T00:00:00.000Z"}
+    fold.step(state, "test_run_start", {"run_id": run_id, "original_run_resource_id": run_id, **at})

@@ -148,4 +148,5 @@ def as_state(snapshot: Data) -> Data:
     for entry in running.values():
         del entry["text"]
     runs = {r["run_id"]: r for r in snapshot["runs"]}
-    return {"runs": runs, "running": running, "complete": snapshot.get("complete")}
+    more = snapshot.get("more", False)
+    return {"runs": runs, "running": running, "complete": snapshot.get("complete"), "more": more}

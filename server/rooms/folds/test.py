@@ -10,7 +10,7 @@ MAX_RUNS = 500
 
 
 def _initial() -> State:
-    return {"runs": {}, "running": {}, "complete": None}
+    return {"runs": {}, "running": {}, "complete": None, "more": False}
 
 
 def _run_start(state: State, data: Data) -> None:
@@ -25,6 +25,15 @@ def _run_start(state: State, data: Data) -> None:
         "state": "running",
     }
     state["running"][data["run_id"]] = {"run_id": data["run_id"], "turns": [], "parts": []}
+    _forget_oldest(state)
+
+
+def _forget_oldest(state: State) -> None:
+    """Keep the newest replays and all that run: the cycles of an infinite test go on for ever."""
+    surplus = len(state["runs"]) - MAX_RUNS
+    for run_id in [r for r in state["runs"] if r not in state["running"]][:surplus] if surplus > 0 else []:
+        del state["runs"][run_id]
+        state["more"] = True
 
 
 def _progress(state: State, data: Data) -> None:
@@ -105,9 +114,9 @@ def _step(state: State, name: str, data: Data) -> None:
 
 
 def _render(state: State) -> State:
-    runs, running = list(state["runs"].values()), [_shown(r) for r in state["running"].values()]
-    shown: State = {"runs": runs[-MAX_RUNS:]}
-    if len(runs) > MAX_RUNS:
+    running = [_shown(r) for r in state["running"].values()]
+    shown: State = {"runs": list(state["runs"].values())}
+    if state.get("more"):  # not in folds that were stored before
         shown["more"] = True
     if state["complete"]:
         shown["complete"] = state["complete"]
