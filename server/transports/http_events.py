@@ -114,8 +114,11 @@ async def event(request: web.Request) -> web.Response:
 
 async def stream(request: web.Request) -> web.StreamResponse:
     """Send a session's events as Server-Sent Events, from `Last-Event-ID` on."""
-    session = await request.app[HOMES].find(request, request.match_info["session"])
-    if session is None or not hmac.compare_digest(session.record.key, _digest(request.query.get("key", ""))):
+    key = _digest(request.query.get("key", ""))
+    session = await request.app[HOMES].find(
+        request, request.match_info["session"], may=lambda record: hmac.compare_digest(record.key, key)
+    )
+    if session is None:
         raise NotFound("There is no such stream; open another with POST /socket/v5/client/connect.")
     identity = Identity(**session.record.identity)
     if identity.expires is not None and identity.expires <= time.time():
@@ -168,8 +171,10 @@ async def _session_of(request: web.Request, identity: Identity) -> HttpSession |
     session_id = request.headers.get("X-Session-Id")
     if session_id is None:
         return None
-    session = await request.app[HOMES].find(request, session_id)
-    if session is None or Identity(**session.record.identity).key != identity.key:
+    session = await request.app[HOMES].find(
+        request, session_id, may=lambda record: Identity(**record.identity).key == identity.key
+    )
+    if session is None:
         raise NotFound("X-Session-Id: there is no such session, or it is not yours.")
     return session
 

@@ -1,6 +1,7 @@
 """Where an HTTP session lives: in one process, which alone changes it; its requests are brought there."""
 
 import asyncio
+from collections.abc import Callable
 from functools import wraps
 
 import structlog
@@ -51,13 +52,18 @@ class Homes:
         """Take a new session that is at home here."""
         self._sessions[record.id] = HttpSession(self._hub, record, self._store)
 
-    async def find(self, request: web.Request, session_id: str) -> HttpSession | None:
-        """Return a session that is at home here, None for an unknown one; raises HandedOver, Unavailable."""
+    async def find(
+        self, request: web.Request, session_id: str, *, may: Callable[[Session], bool]
+    ) -> HttpSession | None:
+        """Return a session that is at home here; raises HandedOver, Unavailable.
+
+        None for an unknown one, and for one that the request may not use, which stays where it is.
+        """
         for _ in range(TRIES):
             if (session := self._sessions.get(session_id)) is not None:
-                return session
+                return session if may(session.record) else None
             record = await self._store.find(session_id)
-            if record is None:
+            if record is None or not may(record):
                 return None
             if record.process == self._process.name:
                 return self._sessions.setdefault(session_id, HttpSession(self._hub, record, self._store))

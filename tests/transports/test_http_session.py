@@ -328,6 +328,28 @@ async def test_disconnecting_ends_the_stream(server: Server, cast: Cast) -> None
     assert (await client.call("attempt/join", chat_id=new()))["error"]["code"] == "not_found"
 
 
+async def test_who_may_not_use_a_session_does_not_move_it(server: Server, cast: Cast) -> None:
+    client, stranger = await cast.http(), await cast.http()
+    await client.drop()
+    session_id, store = client.headers["X-Session-Id"], server.app[keys.STORE].sessions
+    here = (await stored(server, client)).process
+    del server.app[SESSIONS][session_id]
+    assert await store.move(session_id, to="elsewhere", home=here)  # as if it lived in another process
+    stream = client.stream_path.partition("?")[0]
+    for address in (stream, f"{stream}?key=wrong"):
+        async with aiohttp.ClientSession() as http, http.get(server.url + address) as response:
+            assert response.status == 404
+    stranger.headers = {"Authorization": f"Bearer {server.token(new())}", "X-Session-Id": session_id}
+    for event in ("attempt/join", "disconnect"):
+        assert (await stranger.call(event, chat_id=new()))["error"]["code"] == "not_found"
+    found = await store.find(session_id)
+    assert found is not None
+    assert found.process == "elsewhere"
+    assert session_id not in server.app[SESSIONS]
+    await client.resume()
+    assert (await stored(server, client)).process == here
+
+
 async def test_a_stream_is_only_gotten(server: Server, cast: Cast) -> None:
     client = await cast.http()
     async with aiohttp.ClientSession() as http, http.head(server.url + client.stream_path) as response:
