@@ -85,6 +85,27 @@ async def test_a_body_that_is_too_big_is_refused_wherever_it_comes(shared: Clust
             assert (status, orjson.loads(said)["code"]) == (413, 3)
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
+async def test_a_body_is_never_taken_for_a_request(shared: Cluster, method: str) -> None:
+    hidden = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    names = [sibling.partition("-")[0] for sibling in sorted(await siblings(shared))]
+    assert len(names) == 2
+    for name in names * 4:  # whoever gets the connection, one of both has to hand it over
+        head = f"{method} {OPEN}&sid=x-{name}.nobody HTTP/1.1\r\nHost: x\r\nContent-Length: {len(hidden)}"
+        reader, writer = await asyncio.open_connection("127.0.0.1", shared.settings.port)
+        writer.write(head.encode() + b"\r\n\r\n")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await reader.readuntil(b"HTTP/1.1 ")
+        writer.write(hidden)
+        writer.write_eof()
+        async with asyncio.timeout(AT_ONCE * 20):
+            answers = await reader.read()
+        assert b"alive" not in answers
+        assert b'"status"' not in answers
+        writer.close()
+
+
 @pytest.mark.parametrize(
     "sid", ["00000000.none", "first-00000000.none", "../secret.x", "nothing", ".", f"{'a' * 4000}.x", "%00.x"]
 )
