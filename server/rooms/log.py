@@ -82,7 +82,7 @@ class Log:
         self.last: Item | None = None  # the newest entry that this process knows to be in the log
         self.queue_bytes = 0
         self.commits = 0
-        self.deltas = 0
+        self.deltas = 0  # entries without an event id: parts of replies, and what goes on in a replay
         self.commit_seconds = 0.0
 
     def publish(
