@@ -38,6 +38,35 @@ async def test_what_runs_is_stopped(server: Server, author: Socket) -> None:
     assert len(await server.asked()) == 2
 
 
+async def test_ops_hear_once_of_each_end(server: Server, cast: Cast, author: Socket) -> None:
+    ops = await cast.ops()
+    await ops.send("room_join", room="ops")
+    left = await begin(author, "desk")
+    done = await begin(author, "two-agents")
+    await done.run("short")
+    endless = await begin(author, "two-agents", infinite_mode=True)
+    await author.send("test_group", **endless.ids)
+    await author.until("test_all_complete", room=endless.room, cycle=3)
+    await author.send("test_stop", invocation_id=endless.invocation_id)
+    for trial in (endless, done, left):
+        await author.send("test_end_all", test_id=trial.test_id)
+    last = await ops.until("ops_entry", id=left.test_id, phase="ended")
+    assert last["subject_room"] == left.room
+    for trial in (endless, done, left):
+        rooms = [f"test_{i['invocation_id']}" for i in trial.invocations]
+        for room in rooms:
+            await ops.until("ops_entry", subject_room=room, phase="ended")
+            told = ops.named("ops_entry", subject_room=room)
+            assert [(d["kind"], d["id"], d["phase"]) for d in told] == [
+                ("test", trial.test_id, "started"),
+                ("test", trial.test_id, "ended"),
+            ]
+    await ops.send("room_leave", room="ops")
+    snapshot = (await ops.send("room_join", room="ops"))["snapshot"]
+    tests = {trial.test_id for trial in (endless, done, left)}
+    assert not [r for r in snapshot["running"] if r["id"] in tests]
+
+
 async def test_what_was_ended_without_a_grade_stays_so(author: Socket) -> None:
     trial = await begin(author)
     run_id = await trial.run("short")

@@ -88,7 +88,20 @@ def give_up(invocation: Invocation) -> tuple[Invocation, list[Pending]]:
         code="conflict",
     )
     told = pending(test_room(invocation.id), event, f"{invocation.id}:{invocation.cycle}:given-up")
-    return invocation.model_copy(update={"infinite_mode": False, "group": False}), [told]
+    changed = invocation.model_copy(update={"infinite_mode": False, "group": False})
+    return changed, [told, over(invocation)]
+
+
+def over(invocation: Invocation) -> Pending:
+    """Return the entry for the ops room that an invocation has ended: the first time counts."""
+    return ops_event(
+        "test",
+        key=invocation.test_id,
+        room=test_room(invocation.id),
+        phase="ended",
+        owner=invocation.owner,
+        org=invocation.org,
+    )
 
 
 def run_failed(run: Run, *, message: str, code: ErrorCode) -> Pending:
@@ -138,13 +151,5 @@ def _all_complete(invocation: Invocation, *, last: Run) -> list[Pending]:
         success=not invocation.failed,
         cycle=invocation.cycle,
     )
-    told = ops_event(
-        "test",
-        key=invocation.test_id,
-        room=room,
-        phase="ended",
-        owner=invocation.owner,
-        org=invocation.org,
-        step=last.replay_id or "",
-    )
-    return [pending(room, event, f"{last.replay_id}:all"), told]
+    told = pending(room, event, f"{last.replay_id}:all")
+    return [told] if invocation.infinite_mode else [told, over(invocation)]

@@ -11,7 +11,7 @@ from schemas.stored import Pending
 from schemas.test import Invocation, Run, Stopping, TestStopped
 from server.engine.ids import derive
 from server.engine.pending import pending
-from server.engine.replay.counting import Tally, count, give_up, is_complete, next_cycle
+from server.engine.replay.counting import Tally, count, give_up, is_complete, next_cycle, over
 from server.engine.replay.queue import Queue, replay_id
 from server.engine.replay.rooms import test_room
 from server.errors import NotFound, Unavailable
@@ -136,17 +136,15 @@ class Ledger:
         """Store that replays are to be stopped; from then on no run of the group begins."""
         query = {"invocation_id": invocation.id, "state": {"$in": ["queued", "running"]}}
         running = await self._store.runs.find(query, limit=ALL_RUNS)
-        over: dict[str, object] = {"group": False, "infinite_mode": False, "active": []}
-        over["closed"] = close or invocation.closed
-        if close and not running:
-            return await self._store_changed(invocation.model_copy(update=over), [])
+        update: dict[str, object] = {"group": False, "infinite_mode": False, "active": []}
+        update["closed"] = close or invocation.closed
+        told = [over(invocation)] if close or invocation.infinite_mode else []
         if running:
             runs = {r.id: r.replay_id or r.id for r in running}
-            stopping = Stopping(id=stop_id, runs=runs, by=list({r.by for r in running}))
-            return await self._store_changed(invocation.model_copy(update={**over, "stopping": stopping}), [])
-        return await self._store_changed(
-            invocation.model_copy(update=over), [_stopped(invocation.id, stop_id, [])]
-        )
+            update["stopping"] = Stopping(id=stop_id, runs=runs, by=list({r.by for r in running}))
+        elif not close:
+            told.append(_stopped(invocation.id, stop_id, []))
+        return await self._store_changed(invocation.model_copy(update=update), told)
 
     async def _carry_out(self, invocation_id: Id, stopping: Stopping) -> int:
         """Stop the marked replays wherever they run, and tell the room; return how many there were."""
@@ -158,8 +156,8 @@ class Ledger:
             if invocation.stopping != stopping:
                 break  # somebody else has told
             await self._store.runs.mark_counted(invocation.counting)
-            over = {"stopping": None, **(await self._tally(invocation))._asdict()}
-            if await self._store_changed(invocation.model_copy(update=over), told):
+            update = {"stopping": None, **(await self._tally(invocation))._asdict()}
+            if await self._store_changed(invocation.model_copy(update=update), told):
                 break
         return len(stopped)
 
