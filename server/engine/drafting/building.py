@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.content import CONTENT_MODELS, Benchmark, ContentKind, Practice
 from schemas.envelope import Id, JsonObject
-from schemas.generation import ArtifactName, Saving
+from schemas.generation import ARTIFACTS, ArtifactName, Saving
 from server.engine.authoring_parts import repeated_ids
 from server.engine.drafting import build_sets as sets
 from server.engine.drafting import build_talk as talk
@@ -64,7 +64,9 @@ def kept_values(artifact: ArtifactName, values: Mapping[str, object]) -> dict[st
 
 
 def _kept(artifact: ArtifactName, kind: str, value: object) -> BaseModel:
-    problem = "it is not a resource type of this artifact"
+    if kind not in ARTIFACTS[artifact].resources:
+        raise Conflict(f"{kind} of the draft cannot be used: a draft of a {artifact} has no {kind}.")
+    problem = "nothing of this type can be kept"
     for form in resource_of(artifact, kind).forms:
         try:
             return form.model_validate(value)

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from schemas.draft import Draft
-from schemas.envelope import JsonObject, ServerEvent, utc_now
+from schemas.envelope import ServerEvent, utc_now
 from schemas.generation import (
     Generation,
     GenerationComplete,
@@ -21,7 +21,7 @@ from schemas.stored import Pending, Work
 from server.engine.drafting.making import Maker
 from server.engine.drafting.saving import Saver
 from server.engine.drafting.subject import Subject, Subjects
-from server.engine.drafting.views import shown_to
+from server.engine.drafting.views import form_shown, shown_to
 from server.engine.pending import pending
 from server.engine.tasks import Tasks
 from server.engine.watching.ops import ops_event
@@ -157,8 +157,9 @@ class Runner:
 
     async def _make(self, gen: Generation, step: Step, subject: Subject) -> Made:
         draft = await self._draft(gen)
-        form: JsonObject = draft.form_state if draft else {}
-        values = {**form, **{m.type: m.value for m in gen.made}}
+        # a wish could have the model repeat whatever is in its prompt, so that holds only what they may see
+        form = form_shown(draft.form_state if draft else {}, author=gen.author)
+        values = {**form, **form_shown({m.type: m.value for m in gen.made}, author=gen.author)}
         lines = list(subject.lines)
         for lookup in gen.lookups:
             lines += await self._subjects.looked_up(lookup, subject, form=form, org=gen.org)

@@ -1,4 +1,4 @@
-"""What learners may see of generated resources and drafts."""
+"""What learners, and prompts of theirs, may see of generated resources and drafts."""
 
 from typing import Any
 
