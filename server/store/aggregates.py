@@ -91,14 +91,9 @@ class AggregateStore(Generic[T]):
 
     async def orphans(self, living: Iterable[str], *, besides: Iterable[str] = ()) -> list[T]:
         """Return aggregates, besides some, with work whose owner is not among the living processes."""
-        dead = {"$exists": True, "$nin": list(living)}
+        query = {"_id": {"$nin": list(besides)}, **self._owned({"$exists": True, "$nin": list(living)})}
         with guard():
-            found = await self._documents.find(
-                {
-                    "_id": {"$nin": list(besides)},
-                    "$or": [{"work": {"$elemMatch": {"owner": dead}}}, {"reply.owner": dead}],
-                }
-            ).to_list(50)
+            found = await self._documents.find(query).to_list(50)
         return [self._read(d) for d in found]
 
     async def page(
@@ -114,6 +109,10 @@ class AggregateStore(Generic[T]):
             found = self._documents.find({**query, **page_filter(cursor)}, projection=projection)
             rows = await found.sort([("created_at", -1), ("_id", -1)]).limit(limit + 1).to_list(limit + 1)
         return to_page(rows, limit)
+
+    def _owned(self, owner: dict[str, Any]) -> dict[str, Any]:
+        """Return what finds work by its owner; whatever it names has an index."""
+        return {"work": {"$elemMatch": {"owner": owner}}}
 
     def _read(self, document: dict[str, Any]) -> T:
         return self._model.model_validate({**document, "id": document["_id"]})

@@ -25,6 +25,9 @@ class ChatStore(AggregateStore[Chat]):
             row = await self._documents.find_one({"_id": chat_id}, projection={"owner": 1, "org": 1})
         return (Owner.model_validate(row["owner"]), row["org"]) if row else None
 
+    def _owned(self, owner: dict[str, Any]) -> dict[str, Any]:
+        return {"$or": [super()._owned(owner), {"reply.owner": owner}]}
+
     async def overdue(self) -> list[str]:
         """Return open chats whose time is up."""
         query = {"deadline": {"$exists": True}, "status": "open", "$expr": {"$lte": ["$deadline", "$$NOW"]}}

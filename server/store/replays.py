@@ -128,11 +128,10 @@ class ReplayStore:
             yield [_recording(row) for row in rows]
             last = rows[-1]["_id"]
 
-    async def recordings(self, test_id: Id, original_ids: Sequence[Id]) -> dict[Id, Recording]:
-        """Return recorded runs of a test by their ids."""
-        query = {"test_id": test_id, "original_id": {"$in": list(original_ids)}}
+    async def recordings(self, keys: Sequence[Id]) -> dict[Id, Recording]:
+        """Return recorded runs by their own ids, as a dictionary by those of the originals."""
         with guard():
-            rows = await self._database.recordings.find(query).to_list(None)
+            rows = await self._database.recordings.find({"_id": {"$in": list(keys)}}).to_list(None)
         return {row["original_id"]: _recording(row) for row in rows}
 
     async def counts(self, by: CountedBy, keys: Sequence[Id]) -> dict[Id, Counts]:

@@ -45,6 +45,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("group", 1)], partialFilterExpression={"group": True}),
         IndexModel([("stopping.id", 1)], sparse=True),
     ],
+    "recordings": [IndexModel([("test_id", 1), ("_id", 1)])],
     "runs": [
         _OUTBOX,
         IndexModel([("invocation_id", 1), ("state", 1), ("position", 1)]),
@@ -101,7 +102,7 @@ class InvocationStore(AggregateStore[Invocation]):
 
     async def unsettled(self) -> list[Id]:
         """Return invocations with a group, or with a stop that is being carried out."""
-        query = {"$or": [{"group": True}, {"stopping": {"$exists": True}}]}
+        query = {"$or": [{"group": True}, {"stopping.id": {"$exists": True}}]}
         with guard():
             rows = await self._documents.find(query, projection={"_id": 1}).limit(LOOK).to_list(LOOK)
         return [row["_id"] for row in rows]
@@ -264,7 +265,8 @@ class RunStore(AggregateStore[Run]):
 
     async def orphaned_gradings(self, owners: Iterable[str], *, besides: Iterable[Id]) -> list[Id]:
         """Return runs, besides some, whose grading's process is none of these."""
-        query = {"grading.owner": {"$exists": True, "$nin": list(owners)}, "_id": {"$nin": list(besides)}}
+        query: dict[str, Any] = {"grading.grade_id": {"$exists": True}, "_id": {"$nin": list(besides)}}
+        query["grading.owner"] = {"$exists": True, "$nin": list(owners)}
         return await self._ids(query)
 
     async def uncounted(self) -> list[Id]:

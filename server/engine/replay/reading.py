@@ -7,6 +7,7 @@ from typing import Any
 from schemas.envelope import Id
 from schemas.test import Invocation, Run, RunState, Test
 from server.engine.access import Identity
+from server.engine.ids import derive
 from server.engine.replay.figures import Tally
 from server.engine.replay.rooms import test_room
 from server.engine.replay.views import (
@@ -101,7 +102,7 @@ class ReplayReading:
         if found.state == "running":
             place, talking = await self._talking(found)
         run = await self._run(caller, found.id)  # read after the offset
-        recordings = await self._replays.recordings(run.test_id, [run.original_id])
+        recordings = await self._replays.recordings([derive(run.test_id, run.original_id)])
         recording = recordings.get(run.original_id)
         return {
             **run_whole(run),

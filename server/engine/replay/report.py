@@ -10,6 +10,7 @@ from typing import Protocol
 from schemas.envelope import Id, utc_now
 from schemas.test import Invocation, Recording, Run, Test
 from server.engine.access import Identity
+from server.engine.ids import derive
 from server.engine.replay.figures import Figures, Outcome, Tally, outcome_of
 from server.engine.replay.reading import ReplayReading
 from server.errors import NotFound, TooLarge
@@ -191,9 +192,9 @@ class _Writing:
             self._count(len(runs))
             recordings: dict[Id, Recording] = {}
             if self._writer.talks:
-                recordings = await self._replays.recordings(
-                    invocation.test_id, list({r.original_id for r in runs})
-                )
+                originals = {r.original_id for r in runs}
+                keys = [derive(invocation.test_id, original) for original in originals]
+                recordings = await self._replays.recordings(keys)
             texts = self._texts(invocation, runs, recordings, first=not places)
             await asyncio.to_thread(self._report.write, texts)
             for run in runs:
