@@ -128,7 +128,7 @@ def _find(event: str) -> Handler:
 def _validate(handler: Handler, data: object, max_depth: int) -> Payload:
     if not isinstance(data, dict):
         raise BadRequest(f"{handler.event} takes one JSON object.")
-    _check_values(data, max_depth)
+    check_values(data, max_depth)
     try:
         return handler.schema.model_validate(data)
     except ValidationError as error:
@@ -141,23 +141,28 @@ def _validate(handler: Handler, data: object, max_depth: int) -> Payload:
         raise BadRequest(f"{where}: {first.msg}" if where else first.msg, details=details) from error
 
 
-def _check_values(value: object, depth: int) -> None:
-    """Refuse what JavaScript cannot hold, what cannot be stored, and nesting that is too deep."""
+def check_values(value: object, depth: int) -> None:
+    """Raise BadRequest for what JavaScript cannot hold, what cannot be stored, and too deep nesting."""
     if isinstance(value, dict | list):
         if depth <= 0:
             raise BadRequest("The payload is nested too deeply.")
         for item in value.values() if isinstance(value, dict) else value:
-            _check_values(item, depth - 1)
-        if isinstance(value, dict):
-            for key in value:
-                _check_values(key, depth)
+            check_values(item, depth - 1)
+        for name in value if isinstance(value, dict) else ():
+            _check_text(name)
+            if "\0" in name:
+                raise BadRequest("A field's name holds a NUL character.")
     elif isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-            raise BadRequest("A string is not valid Unicode.")
+        _check_text(value)
     elif isinstance(value, float) and not math.isfinite(value):
         raise BadRequest("A number is not finite.")
     elif isinstance(value, int | float) and abs(value) > MAX_SAFE_INTEGER:
         raise BadRequest("A number is larger than 2^53.")
+
+
+def _check_text(text: str) -> None:
+    if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+        raise BadRequest("A string is not valid Unicode.")
 
 
 def _success(reply: Reply, ctx: Context) -> bytes:

@@ -7,6 +7,7 @@ import orjson
 import structlog
 from aiohttp import web
 
+from server.dispatch import check_values
 from server.engine.access import Identity
 from server.errors import BadRequest, GreenroomError, Internal, NotFound, TooLarge
 from server.transports import keys
@@ -54,7 +55,7 @@ def json_response(body: object, *, status: int = 200) -> web.Response:
 
 
 async def read_json(request: web.Request) -> Any:
-    """Return the request's JSON body, {} when it is empty; raises BadRequest."""
+    """Return the request's JSON body, {} when it is empty; raises BadRequest, or when it cannot be kept."""
     try:
         body = await request.read()
     except web.RequestPayloadError as error:
@@ -62,9 +63,11 @@ async def read_json(request: web.Request) -> Any:
     if not body.strip():
         return {}
     try:
-        return orjson.loads(body)
+        read = orjson.loads(body)
     except (orjson.JSONDecodeError, RecursionError) as error:
         raise BadRequest("The body is not valid JSON.") from error
+    check_values(read, request.app[keys.SETTINGS].max_json_depth)
+    return read
 
 
 def bearer_of(request: web.Request) -> str | None:

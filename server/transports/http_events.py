@@ -171,9 +171,11 @@ async def _session_of(request: web.Request, identity: Identity) -> HttpSession |
     session_id = request.headers.get("X-Session-Id")
     if session_id is None:
         return None
-    session = await request.app[HOMES].find(
-        request, session_id, may=lambda record: Identity(**record.identity).key == identity.key
-    )
+    session = None
+    if session_id.isascii():  # anything else is none of ours, and no text that can be looked for
+        session = await request.app[HOMES].find(
+            request, session_id, may=lambda record: Identity(**record.identity).key == identity.key
+        )
     if session is None:
         raise NotFound("X-Session-Id: there is no such session, or it is not yours.")
     return session

@@ -97,8 +97,9 @@ class Siblings:
     async def hand_over(self, request: web.Request, sibling: str, *, body: bytes = b"") -> web.Response:
         """Give a request, whose body has been read, and its connection to a sibling.
 
-        Returns what the handler has to return at once; nobody receives it. Raises NoSibling, also when the body
-        was not read to its end, and then the connection is still this process's. A client that sends before it was answered has to repeat that.
+        Returns what the handler has to return at once; nobody receives it. Raises NoSibling, also when the
+        body was not read to its end, and then the connection is still this process's. A client that sends
+        before it was answered has to repeat that.
         """
         if not request.content.at_eof():
             raise NoSibling  # what is unread of the body would be taken for a request of its own

@@ -122,6 +122,26 @@ async def test_bad_cursors(people: People) -> None:
         assert await learner.refused(f"{path}?cursor={cursor}", status=400) == "bad_request"
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("personas", {"name": "A", "instructions": "B", "x\0y": 1}),
+        (
+            "drafts",
+            {
+                "artifact_type": "persona",
+                "deep": [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]],
+            },
+        ),
+        ("practices", {"name": "A", "scenarios": [{"scenario_id": ADA, "position": 2**63}]}),
+        ("personas", {"name": "A", "instructions": "B", "examples": [{"\0": 2**53 + 1}]}),
+    ],
+)
+async def test_what_cannot_be_kept_is_a_bad_request(people: People, path: str, body: object) -> None:
+    answer = await people.a("author").post(path, body, status=400)
+    assert answer["error"]["code"] == "bad_request"
+
+
 async def test_what_does_not_exist(people: People) -> None:
     for path in (
         "personas/1",
