@@ -63,7 +63,7 @@ class Rule(BaseModel):
     break_after: int | None = Field(default=None, ge=0)
     hang: bool = False
     gzip: bool = False
-    usage: dict[str, int] | None = None
+    usage: dict[str, Any] | None = None
     finish_reason: str = "stop"
 
 

@@ -188,7 +188,10 @@ def ending(ask: Ask, rule: Rule, chunks: Sequence[str]) -> bytes:
     return last + b"data: [DONE]\n\n"
 
 
-def usage_of(rule: Rule, ask: Ask, chunks: Sequence[str]) -> dict[str, int]:
+def usage_of(rule: Rule, ask: Ask, chunks: Sequence[str]) -> dict[str, Any]:
     """Count words as prompt tokens and chunks as completion tokens, unless the rule says otherwise."""
     usage = {"prompt_tokens": len(ask.text().split()), "completion_tokens": len(chunks)} | (rule.usage or {})
-    return {"total_tokens": usage["prompt_tokens"] + usage["completion_tokens"]} | usage
+    counts = [usage["prompt_tokens"], usage["completion_tokens"]]
+    # What a rule says may be no number at all, or one that JSON of 64 bits cannot add up.
+    total = sum(counts) if all(isinstance(n, int) and n < 2**62 for n in counts) else None
+    return {"total_tokens": total} | usage

@@ -20,6 +20,8 @@ from server.llm.sse import ReplyParser
 
 # The SDK maps failures of a request; those of a raw body come as the transport raises them.
 READ_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
+MAX_TOKENS = 2**53  # what JSON carries exactly; sums of many still fit into 64 bits
+_MAX_REASON = 100  # characters of a finish_reason
 _DRAIN = 0.2  # seconds for an endpoint to end the body after [DONE], so that the connection is used again
 
 
@@ -160,11 +162,14 @@ def measured(
         cost_usd=cost(model, prompt_tokens=prompt, completion_tokens=completion) if counted else None,
         first_token_ms=None if first_token_ms is None else round(first_token_ms, 3),
         duration_ms=round(duration_ms, 3),
-        finish_reason=finish_reason,
+        finish_reason=finish_reason[:_MAX_REASON],
         truncated=truncated or None,
     )
 
 
 def _count(tokens: dict[str, Any] | None, name: str) -> int:
+    """Return a count of tokens that can be stored, whatever the endpoint says."""
     value = (tokens or {}).get(name)
-    return value if isinstance(value, int) else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return min(max(value, 0), MAX_TOKENS)

@@ -39,6 +39,16 @@ async def test_a_value_of_the_schema_is_returned(scripted: ScriptedModel, connec
     assert scripted.requests[0].body["temperature"] == 0.0
 
 
+@pytest.mark.parametrize(("said", "kept"), [(2**64 - 1, 2**53), (-5, 0), (True, 0), ("7", 0)])
+async def test_counts_that_no_database_takes_are_not_believed(
+    scripted: ScriptedModel, models: Models, said: object, kept: int
+) -> None:
+    usage = {"prompt_tokens": said, "completion_tokens": said}
+    scripted.script([{"reply": "no JSON", "times": 1, "usage": usage}, {"json": GOOD, "usage": usage}])
+    parsed = await models.parse(Verdict, TURNS)
+    assert parsed.usage.prompt_tokens == parsed.usage.completion_tokens == 2 * kept
+
+
 async def test_without_a_rule_a_valid_instance_is_given(models: Models) -> None:
     parsed = await models.parse(Verdict, TURNS)
     assert parsed.value.kind == "good"

@@ -52,6 +52,26 @@ async def test_usage_counts_tokens_time_and_cost(scripted: ScriptedModel, connec
     assert (usage.finish_reason, usage.truncated) == ("stop", None)
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [(2**64 - 1, 2**53), (2**63, 2**53), (-5, 0), (True, 0), ("7", 0), (1.5, 0), (None, 0), ([1], 0), (7, 7)],
+)
+async def test_counts_that_no_database_takes_are_not_believed(
+    scripted: ScriptedModel, models: Models, said: object, kept: int
+) -> None:
+    scripted.script([{"reply": "hi", "usage": {"prompt_tokens": said, "completion_tokens": said}}])
+    async with models.stream(TURNS) as stream:
+        assert [text async for text in stream]
+    assert (stream.usage.prompt_tokens, stream.usage.completion_tokens) == (kept, kept)
+
+
+async def test_a_long_finish_reason_is_cut(scripted: ScriptedModel, models: Models) -> None:
+    scripted.script([{"reply": "hi", "finish_reason": "x" * 1_000_000}])
+    async with models.stream(TURNS) as stream:
+        assert [text async for text in stream]
+    assert stream.usage.finish_reason == "x" * 100
+
+
 async def test_leaving_early_closes_the_upstream(scripted: ScriptedModel, models: Models) -> None:
     scripted.script([{"chunks": ["first "], "hang": True}])
     async with models.stream(TURNS) as stream:
