@@ -2,8 +2,10 @@
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import orjson
@@ -19,6 +21,9 @@ _MAX_BODY = MAX_IMAGE * 4 // 3 + 64 * 1024  # base64, and what stands around it
 _NO_MODEL = "No image model is configured; set GREENROOM_IMAGE_MODEL to one that the model endpoint offers."
 _TOO_LARGE = f"The image model sent an image above {MAX_IMAGE // 1024 // 1024} MB; ask for a smaller size."
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
+_MAX_URL = 2_000
+# What RFC 3986 allows in an address, without the quote: no spaces, controls, quotes or brackets of markup.
+_URL = re.compile(r"https?://[A-Za-z0-9._~:/?#\[\]@!$&()*+,;=%-]+", re.ASCII)
 _log = structlog.get_logger(__name__)
 
 
@@ -91,7 +96,11 @@ def _image(body: bytes) -> Image:
 
 
 def _at(url: object) -> Image:
-    if not isinstance(url, str) or not url.startswith(("http://", "https://")) or len(url) > 2_000:
+    """Return the image at an address; it is shown to people, so nothing in it may end an attribute."""
+    if not isinstance(url, str) or len(url) > _MAX_URL or not _URL.fullmatch(url):
+        raise Upstream(UNREADABLE)
+    parts = urlsplit(url)  # like its port, ValueError for what is none
+    if not parts.hostname or parts.port == 0 or parts.username is not None:
         raise Upstream(UNREADABLE)
     return Image(url=url)
 

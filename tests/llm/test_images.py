@@ -54,6 +54,52 @@ async def test_the_form_is_not_asked_for_once_refused(scripted: ScriptedModel, c
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        'http://x/"><script>alert(1)</script>',
+        "http://x/'onerror=alert(1)",
+        "http://x/`",
+        "http://x/<b>",
+        "http://x/a b",
+        "http://x/\0",
+        "http://x/\n",
+        "http://x/\u0085",
+        "http://x/\u202e",
+        "http://x/\\y",
+        "http://",
+        "http:///path",
+        "http://[::1/x",
+        "http://host:port/",
+        "http://host:99999/",
+        "http://user:secret@host/",
+        "javascript:alert(1)",
+        "//host/x",
+        " http://host/",
+        "http://host/" + "x" * 2_000,
+        5,
+        ["http://host/"],
+    ],
+)
+async def test_an_odd_address_is_refused(scripted: ScriptedModel, connect: Connect, url: object) -> None:
+    scripted.script([IMAGES | {"json": {"data": [{"url": url}]}}])
+    with pytest.raises(Upstream, match="cannot be read"):
+        await connect(image_model="painter").image("x")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://images.example:8443/a/b%20c.png?sv=2024&sig=a%2Bb%3D%3D&se=2026-01-01T00:00:00Z#top",
+        "http://[::1]:9000/x.png",
+        "http://127.0.0.1/x.png",
+    ],
+)
+async def test_an_usual_address_is_taken(scripted: ScriptedModel, connect: Connect, url: str) -> None:
+    scripted.script([IMAGES | {"json": {"data": [{"url": url}]}}])
+    assert await connect(image_model="painter").image("x") == Image(url=url)
+
+
+@pytest.mark.parametrize(
     ("rule", "words", "retryable"),
     [
         ({"status": 401}, "refused the key", False),
