@@ -1,7 +1,11 @@
 """Replays whose process died, was cut off, or does not hear: each run has one result all the same."""
 
+import asyncio
 import time
 from contextlib import AsyncExitStack
+from typing import Any
+
+from pymongo.errors import AutoReconnect
 
 from schemas.test import Run, Stopping
 from server.engine.ids import derive, new
@@ -80,6 +84,39 @@ async def test_what_is_taken_over_during_a_stop_is_stopped(server: Server, cast:
     complete = await trial.client.until("test_run_complete", original_run_resource_id=left.original_id)
     assert complete["run_id"] not in (left.replay_id, second)
     await trial.client.until("test_all_complete")
+    await check_trial(store, trial.invocation_id)
+
+
+class Deaf:
+    """A collection that does what it is told and loses the answer to one claim of a run."""
+
+    def __init__(self, collection: Any) -> None:
+        self._collection = collection
+        self.lost = asyncio.Event()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._collection, name)
+
+    async def find_one_and_update(self, query: Any, update: Any, **more: Any) -> Any:
+        """Change a document; the first who sets it running hears of a broken connection."""
+        found = await self._collection.find_one_and_update(query, update, **more)
+        claims = isinstance(update, dict) and update["$set"].get("state") == "running"
+        if claims and found is not None and not self.lost.is_set():
+            self.lost.set()
+            raise AutoReconnect("connection closed")
+        return found
+
+
+async def test_a_claim_whose_answer_is_lost_is_gone_on_with(server: Server, cast: Cast) -> None:
+    store = server.app[keys.STORE]
+    deaf = Deaf(store.runs._documents)
+    vars(store.runs)["_documents"] = deaf
+    trial = await begin(await cast.author())
+    run_id = await trial.run("short")
+    assert deaf.lost.is_set()
+    assert not trial.client.named("test_error")
+    run = await trial.stored(store, "short")
+    assert (run.state, run.fence, run.replay_id) == ("done", 1, run_id)
     await check_trial(store, trial.invocation_id)
 
 

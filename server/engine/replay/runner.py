@@ -40,6 +40,7 @@ class Claimed:
     run: Run
     invocation: Invocation
     recording: Recording
+    outbox: list[Pending]
 
 
 class TestRunner:
@@ -67,6 +68,7 @@ class TestRunner:
         self._queue = queue
         self._ledger = ledger
         self._replays: dict[Id, Replay] = {}
+        self._claims: dict[Id, Run | None] = {}  # what this process is at, as it has tried to store it
         self._closing = False
         self._idle = asyncio.Event()
         bell.on_told("stop_run", self._told_to_stop)
@@ -74,19 +76,28 @@ class TestRunner:
 
     @property
     def running(self) -> set[Id]:
-        """Return the runs that this process is replaying."""
-        return set(self._replays)
+        """Return the runs that this process is replaying, or about to."""
+        return set(self._claims)
 
     async def run(self, run_id: Id) -> None:
         """Replay a run that is queued, or whose process died; does nothing when somebody else is at it."""
         lease = self._process.lease
-        if self._closing or run_id in self._replays:
+        if self._closing or run_id in self._claims:
             return
-        claimed = await self._patiently(lambda: self._claim(run_id), lease)
-        if claimed is None:
-            return
+        self._claims[run_id] = None
+        try:
+            claimed = await self._patiently(lambda: self._claim(run_id), lease)
+            if claimed is None:
+                return
+            await self._patiently(lambda: self._tell(claimed), lease)
+            await self._carry_out(claimed, lease)
+        finally:
+            del self._claims[run_id]
+        await self._patiently(lambda: self._ledger.settle(claimed.run.invocation_id), lease)
+
+    async def _carry_out(self, claimed: Claimed, lease: int) -> None:
         run = claimed.run
-        replay = self._replays[run_id] = self._replay(claimed, lease)
+        replay = self._replays[run.id] = self._replay(claimed, lease)
         try:
             result = await replay.run()
             if result is None:
@@ -97,10 +108,9 @@ class TestRunner:
             replay.stop("interrupted")
             raise
         finally:
-            del self._replays[run_id]
+            del self._replays[run.id]
             if not self._replays:
                 self._idle.set()
-        await self._patiently(lambda: self._ledger.settle(run.invocation_id), lease)
 
     def interrupt_all(self) -> None:
         """Give all replays back, to be done again: this process ends, or others may own them by now."""
@@ -152,15 +162,21 @@ class TestRunner:
         if invocation is None or recording is None:
             log.error("run without its test", run_id=run.id)
             return None
-        if invocation.closed or run.stop or (run.grouped and run.id not in invocation.active):
+        events: list[Pending] = []
+        if _is_same(self._claims[run_id], run):  # stored by the last try, whose answer was lost
+            claimed, update = run, {"$set": {"owner": run.owner}}
+        elif invocation.closed or run.stop or (run.grouped and run.id not in invocation.active):
             await self._refuse(run, told=invocation.closed)
             return None
-        claimed, events, update = self._begun(run, invocation)
+        else:
+            claimed, events, update = self._begun(run, invocation)
+        self._claims[run_id] = claimed
         outbox = await self._change(run, update=update, outbox=events)
-        if outbox is None:
-            return None
-        await asyncio.gather(*self._outboxes.publish("runs", run.id, outbox))
-        return Claimed(claimed, invocation, recording)
+        return None if outbox is None else Claimed(claimed, invocation, recording, outbox)
+
+    async def _tell(self, claimed: Claimed) -> None:
+        """Have the start of a replay in the room before its steps."""
+        await asyncio.gather(*self._outboxes.publish("runs", claimed.run.id, claimed.outbox))
 
     async def _refuse(self, run: Run, *, told: bool) -> None:
         """Give back a run that is not wanted any more; who let it go is told when the test has ended."""
@@ -172,9 +188,7 @@ class TestRunner:
     async def _is_free(self, run: Run) -> bool:
         if run.state != "running":
             return run.state == "queued"
-        if run.owner == self._process.name:
-            return run.id not in self._replays
-        return run.owner not in await self._process.living()
+        return run.owner == self._process.name or run.owner not in await self._process.living()
 
     def _begun(self, run: Run, invocation: Invocation) -> tuple[Run, list[Pending], dict[str, Any]]:
         """Return a run as ours, with its events; what a dead process was at ends with an error."""
@@ -261,6 +275,12 @@ class TestRunner:
         if run.owner is not None:
             when["owner"] = run.owner
         return await self._store.runs.change(run.id, when=when, update=update, outbox=outbox or [])
+
+
+def _is_same(tried: Run | None, run: Run) -> bool:
+    """Tell whether a run is stored as this process has tried to claim it."""
+    claim = (tried.state, tried.owner, tried.fence) if tried else None
+    return claim == (run.state, run.owner, run.fence)
 
 
 def _ended(result: RunResult) -> dict[str, Any]:
