@@ -88,6 +88,24 @@ async def test_cycles_follow_each_other_until_stopped(server: Server, author: So
     assert [r.state for r in last if r.cycle < invocation.cycle] == ["done"] * (invocation.cycle - 1)
 
 
+async def test_a_cycle_whose_runs_were_not_made_gets_them(server: Server, author: Socket) -> None:
+    trial = await begin(author, infinite_mode=True)
+    for name in ("greeting", "order", "short"):
+        await trial.run(name)
+    await author.until("test_all_complete", cycle=1)
+    store = server.app[keys.STORE]
+    second = [trial.run_key(name, cycle=2) for name in ("greeting", "order", "short")]
+    first = [trial.run_key(name) for name in ("greeting", "order", "short")]
+    await store.database.runs.delete_many({"_id": {"$in": second}})  # killed between a count and its marks
+    await store.database.runs.update_many({"_id": {"$in": first}}, {"$set": {"counted": False}})
+    await trial.run("greeting")
+    await author.send("test_group", **trial.ids)
+    await author.until("test_all_complete", cycle=2)
+    await author.send("test_stop", invocation_id=trial.invocation_id)
+    complete = [d["run_id"] for d in author.named("test_run_complete", room=trial.room)]
+    assert len(complete) == len(set(complete))
+
+
 async def test_cycles_end_when_every_replay_fails(server: Server, author: Socket) -> None:
     await server.script({"status": 400})
     trial = await begin(author, "two-agents", infinite_mode=True)

@@ -57,13 +57,17 @@ def is_complete(invocation: Invocation) -> bool:
     return invocation.counted >= invocation.total_runs
 
 
-def next_cycle(invocation: Invocation, runs: Sequence[Run]) -> tuple[Invocation, list[Run]]:
-    """Return an invocation in its next cycle, and that cycle's runs, made from those of the present one."""
-    cycle = invocation.cycle + 1
-    changed = invocation.model_copy(update={"cycle": cycle, "counted": 0, "failed": 0, "active": []})
-    fresh = [
+def next_cycle(invocation: Invocation) -> Invocation:
+    """Return an invocation in its next cycle, whose runs are to be made then."""
+    update = {"cycle": invocation.cycle + 1, "counted": 0, "failed": 0, "active": []}
+    return invocation.model_copy(update=update)
+
+
+def runs_of_cycle(invocation: Invocation, runs: Sequence[Run]) -> list[Run]:
+    """Return the runs of an invocation's present cycle, made from those of another one."""
+    return [
         Run(
-            id=run_key(invocation.id, cycle, run.original_id),
+            id=run_key(invocation.id, invocation.cycle, run.original_id),
             test_id=run.test_id,
             invocation_id=run.invocation_id,
             org=run.org,
@@ -71,12 +75,11 @@ def next_cycle(invocation: Invocation, runs: Sequence[Run]) -> tuple[Invocation,
             original_id=run.original_id,
             name=run.name,
             position=run.position,
-            cycle=cycle,
+            cycle=invocation.cycle,
             created_at=utc_now(),
         )
         for run in runs
     ]
-    return changed, fresh
 
 
 def give_up(invocation: Invocation) -> tuple[Invocation, list[Pending]]:

@@ -11,7 +11,7 @@ from schemas.stored import Pending
 from schemas.test import Invocation, Run, Stopping, TestStopped
 from server.engine.ids import derive
 from server.engine.pending import pending
-from server.engine.replay.counting import Tally, count, give_up, is_complete, next_cycle, over
+from server.engine.replay.counting import Tally, count, give_up, is_complete, next_cycle, over, runs_of_cycle
 from server.engine.replay.queue import Queue, replay_id
 from server.engine.replay.rooms import test_room
 from server.errors import NotFound, Unavailable
@@ -78,8 +78,7 @@ class Ledger:
 
     async def _try(self, invocation: Invocation) -> Invocation | None:
         """Count what has ended and fill the group; None when somebody else changed the invocation."""
-        if invocation.counting:
-            await self._store.runs.mark_counted(invocation.counting)
+        await self._finish_counting(invocation)
         ended = await self._store.runs.find(
             {"invocation_id": invocation.id, "state": {"$in": ENDED}, "counted": False}
         )
@@ -89,26 +88,30 @@ class Ledger:
                 changed, more = give_up(changed)
                 events += more
             else:
-                changed = await self._next_cycle(changed)
-        if changed.group:
+                changed = next_cycle(changed)
+        if changed.group and changed.cycle == invocation.cycle:
             changed = await self._fill(changed)
-        if changed != invocation and not await self._store_changed(changed, events):
+        outbox = await self._store.invocations.replace(changed, events) if changed != invocation else []
+        if outbox is None:
             return None
-        if ended:
-            await self._store.runs.mark_counted(changed.counting)
-        return changed
+        await self._finish_counting(changed)
+        self._outboxes.publish("invocations", invocation.id, outbox)
+        return changed if changed.cycle == invocation.cycle else None
+
+    async def _finish_counting(self, invocation: Invocation) -> None:
+        """Do what follows a count: make the runs of the cycle that it began, and mark what it counted."""
+        if not await self._store.runs.exists({"replay_id": {"$in": invocation.counting}, "counted": False}):
+            return
+        if invocation.cycle > 1 and not invocation.counted:
+            query = {"invocation_id": invocation.id, "cycle": invocation.cycle - 1}
+            runs = await self._store.runs.find(query, limit=ALL_RUNS)
+            await self._store.runs.make(runs_of_cycle(invocation, runs))
+        await self._store.runs.mark_counted(invocation.counting)
 
     async def _tally(self, invocation: Invocation) -> Tally:
         """Count what is counted: a run that is let go again is not, until it has ended again."""
         states = await self._store.runs.counted(invocation.id, cycle=invocation.cycle)
         return Tally(counted=sum(states.values()), failed=states.get("failed", 0))
-
-    async def _next_cycle(self, invocation: Invocation) -> Invocation:
-        query = {"invocation_id": invocation.id, "cycle": invocation.cycle}
-        runs = await self._store.runs.find(query, limit=ALL_RUNS)
-        changed, fresh = next_cycle(invocation, runs)
-        await self._store.runs.make(fresh)
-        return changed
 
     async def _fill(self, invocation: Invocation) -> Invocation:
         """Give the group's free places to pending runs; the group ends when there is nothing left."""
@@ -155,7 +158,7 @@ class Ledger:
             invocation = await self._get(invocation_id)
             if invocation.stopping != stopping:
                 break  # somebody else has told
-            await self._store.runs.mark_counted(invocation.counting)
+            await self._finish_counting(invocation)
             update = {"stopping": None, **(await self._tally(invocation))._asdict()}
             if await self._store_changed(invocation.model_copy(update=update), told):
                 break

@@ -22,8 +22,9 @@ class TestMaker:
 
     __test__ = False
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, model: str) -> None:
         self._store = store
+        self._model = model  # that of agents that name none; a test tells which it was
 
     async def make(
         self, caller: Identity, msg: TestStart, *, test_id: Id
@@ -60,7 +61,8 @@ class TestMaker:
     async def _agents(self, benchmark: Benchmark, org: str) -> list[Agent]:
         stored = await self._store.content.many("agent", benchmark.agent_ids, org=org)
         _check_all("agent", benchmark.agent_ids, stored)
-        return [Agent.model_validate(stored[key].body) for key in dict.fromkeys(benchmark.agent_ids)]
+        agents = [Agent.model_validate(stored[key].body) for key in dict.fromkeys(benchmark.agent_ids)]
+        return [a if a.model else a.model_copy(update={"model": self._model}) for a in agents]
 
     async def _recordings(self, test_id: Id, benchmark: Benchmark, org: str) -> list[Recording]:
         wanted = list({r for r in (benchmark.rubric_id, *(run.rubric_id for run in benchmark.runs)) if r})

@@ -35,12 +35,12 @@ class Tests:
 
     __test__ = False
 
-    def __init__(self, *, store: Store, outboxes: Outboxes, queue: Queue, ledger: Ledger) -> None:
+    def __init__(self, *, store: Store, outboxes: Outboxes, queue: Queue, ledger: Ledger, model: str) -> None:
         self._store = store
         self._outboxes = outboxes
         self._queue = queue
         self._ledger = ledger
-        self._maker = TestMaker(store)
+        self._maker = TestMaker(store, model)
 
     async def start(self, caller: Identity, msg: TestStart, *, new_id: NewId) -> TestStartReply:
         """Create a test of a benchmark, with an invocation for each of its agents."""
@@ -183,7 +183,10 @@ class Tests:
         return True
 
     async def _run(self, invocation: Invocation, original_id: Id) -> Run:
-        run = await self._store.runs.get(run_key(invocation.id, invocation.cycle, original_id))
+        key = run_key(invocation.id, invocation.cycle, original_id)
+        if (run := await self._store.runs.get(key)) is None and invocation.cycle > 1:
+            await self._ledger.settle(invocation.id)  # the runs of this cycle may just be in the making
+            run = await self._store.runs.get(key)
         if run is None:
             raise NotFound("run_id: there is no such recorded run in this invocation.")
         return run
