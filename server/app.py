@@ -220,7 +220,7 @@ def _testing(app: web.Application, settings: Settings, *, process: Process, grad
     jobs = app[keys.JOBS] = Jobs(url=url, name=settings.mongodb_database, slots=settings.job_slots)
     queue = Queue(store, jobs)
     ledger = Ledger(store=store, outboxes=outboxes, queue=queue, bell=bell)
-    tests = Tests(store=store, outboxes=outboxes, queue=queue, ledger=ledger)
+    tests = Tests(store=store, outboxes=outboxes, queue=queue, ledger=ledger, model=app[keys.MODELS].name)
     app[keys.TEST_KEEPER] = TestKeeper(
         store=store,
         process=process,

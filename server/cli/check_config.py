@@ -66,7 +66,7 @@ async def _check(settings: Settings, problems: list[str]) -> int:
     for sentence in hints:
         print(f"note: {sentence}")
     if not wrong:
-        print("Nothing is wrong: the database and the model answer.")
+        print("Nothing keeps the server from running: the database and the model answer.")
     return 2 if wrong else 0
 
 

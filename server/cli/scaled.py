@@ -32,10 +32,11 @@ def scaled(
     port: Port = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Run several servers and workers behind one port, with demo content; Ctrl-C stops all of it.
+    """Run several servers and workers behind one port; Ctrl-C stops all of it.
 
     MongoDB, Valkey and the small model are started where MONGODB_URL, REDIS_URL and OPENAI_API_KEY or
-    OPENAI_BASE_URL name no others. A process that dies is started again.
+    OPENAI_BASE_URL name no others. A process that dies is started again. An embedded database gets the demo
+    content.
     """
     settings = configure(host=host, port=port, data_dir=data_dir, log_level="warning")
     run(_scaled(settings, servers, workers), when_stopped=0)
@@ -91,6 +92,10 @@ async def _all(coroutines: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def _welcome(children: Sequence[Child], asked: Settings, effective: Settings, *, port: int) -> None:
+    if asked.mongodb_url:  # somebody's own database gets no content and no tokens that nobody asked for
+        names = ", ".join(child.command.name for child in children)
+        print(f"Greenroom listens on {http_url(asked.host, port)}: {names}", flush=True)
+        return
     async with opened_store(effective) as store:
         packs, news = await load_demo(store, asked.data_dir)
     for line in describe(

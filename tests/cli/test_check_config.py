@@ -31,7 +31,7 @@ async def test_it_prints_what_holds_and_no_secret(env: dict[str, str]) -> None:
     env |= {"GREENROOM_SECRET": "hidden" * 8, "REDIS_URL": "redis://:hidden@127.0.0.1/0"}
     finished = await command("check-config", env=env)
     assert (finished.code, finished.err) == (0, "")
-    assert "Nothing is wrong" in finished.out
+    assert "Nothing keeps the server from running" in finished.out
     values = shown(finished.out)
     assert values["OPENAI_MODEL"] == "scripted"
     assert values["OPENAI_API_KEY"] == values["GREENROOM_SECRET"] == "********"

@@ -300,8 +300,8 @@ def test_a_damaged_file_is_read_or_its_problems_are_told(at: int, put: bytes, cu
 
 def test_a_chat_becomes_a_run_with_the_personas_instructions() -> None:
     benchmark = new()
-    run = run_of_chat(chat(), benchmark, rubric_id=None)
-    assert run == run_of_chat(chat(), benchmark, rubric_id=None)
+    run = run_of_chat(chat(), benchmark)
+    assert run == run_of_chat(chat(), benchmark)
     assert run.name == "A talk, 2026-06-09 08:00"
     assert [m.role for m in run.messages] == ["system", "user", "assistant", "user"]
     assert "You are Ada." in run.messages[0].content
@@ -311,13 +311,13 @@ def test_a_chat_becomes_a_run_with_the_personas_instructions() -> None:
 
 def test_a_chat_that_cannot_be_replayed_is_refused() -> None:
     with pytest.raises(Conflict, match="still open"):
-        run_of_chat(chat(status="open"), new(), rubric_id=None)
+        run_of_chat(chat(status="open"), new())
     with pytest.raises(Conflict, match="said nothing"):
-        run_of_chat(chat(messages=[], tip=None), new(), rubric_id=None)
+        run_of_chat(chat(messages=[], tip=None), new())
     long = chat().messages[0].model_copy(update={"parent_message_id": None})
     many = [long.model_copy(update={"id": str(i), "parent_message_id": str(i - 1)}) for i in range(400)]
     with pytest.raises(TooLarge):
-        run_of_chat(chat(messages=many, tip="399"), new(), rubric_id=None)
+        run_of_chat(chat(messages=many, tip="399"), new())
 
 
 def test_a_benchmark_has_bounds() -> None:

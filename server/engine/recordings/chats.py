@@ -11,10 +11,11 @@ MAX_TEXT = 32_000
 MAX_MESSAGES = 400
 
 
-def run_of_chat(chat: Chat, benchmark_id: Id, *, rubric_id: Id | None) -> RecordedRun:
+def run_of_chat(chat: Chat, benchmark_id: Id) -> RecordedRun:
     """Return a closed chat as a run: the persona's instructions, then what learner and persona said.
 
-    A chat is the same run of a benchmark every time. Raises Conflict for a chat that is open or in which the
+    A chat is the same run of a benchmark every time. Its rubric is not taken: it judges the learner, and a
+    replay is judged by what the persona says. Raises Conflict for a chat that is open or in which the
     learner said nothing, and TooLarge for one that no run can hold.
     """
     if chat.status != "closed":
@@ -34,6 +35,5 @@ def run_of_chat(chat: Chat, benchmark_id: Id, *, rubric_id: Id | None) -> Record
     return RecordedRun(
         id=derive("recorded chat", benchmark_id, chat.id),
         name=f"{chat.scenario.name}, {chat.created_at:%Y-%m-%d %H:%M}"[:200],
-        rubric_id=rubric_id,
         messages=messages,
     )

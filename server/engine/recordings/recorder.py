@@ -56,10 +56,7 @@ class Recorder:
         chat = await self._store.chats.get(chat_id) if isinstance(chat_id, str) else None
         if chat is None or chat.org != caller.org:
             raise NotFound("There is no such chat, or it is not yours.")
-        rubric_id = chat.rubric.id if chat.rubric else None
-        if rubric_id and await self._store.content.get("rubric", rubric_id, org=caller.org) is None:
-            rubric_id = None
-        return run_of_chat(chat, benchmark_id, rubric_id=rubric_id)
+        return run_of_chat(chat, benchmark_id)
 
     async def _given(self, caller: Identity, benchmark_id: Id, given: object) -> RecordedRun:
         if not isinstance(given, dict):

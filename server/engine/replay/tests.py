@@ -17,7 +17,7 @@ from server.engine.access import Identity
 from server.engine.ids import derive
 from server.engine.replay.access import invocation_of, test_of
 from server.engine.replay.counting import run_key
-from server.engine.replay.ledger import Ledger
+from server.engine.replay.ledger import ALL_RUNS, Ledger
 from server.engine.replay.making import TestMaker
 from server.engine.replay.queue import GRADE, Queue
 from server.engine.replay.rooms import test_room
@@ -121,7 +121,7 @@ class Tests:
         invocation = await invocation_of(self._store, caller, msg.test_invocation_id, test=test)
         grade_id = new_id("grade")
         run = await self._replay(invocation, msg.run_id)
-        if (run.grading and run.grading.grade_id == grade_id) or _has(run, grade_id):
+        if _has(run, grade_id):
             return TestEndReply(grade_id=grade_id)
         if run.state != "done":
             raise Conflict(_UNFINISHED[run.state])
@@ -157,18 +157,24 @@ class Tests:
             return []
         stops = (self._ledger.stop(i, derive(i, "end_all"), close=True) for i in test.invocation_ids)
         await asyncio.gather(*stops)
-        query = {"test_id": test.id, "state": "done", "ended": False, "grades": [], "grading": None}
-        grade_ids = []
-        for run in await self._store.runs.find(query, limit=100_000):
-            recording = await self._store.recordings.get(derive(run.test_id, run.original_id))
-            grade_id = derive(run.replay_id or run.id, "end_all")
-            if recording is not None and recording.rubric is not None and await self._grade(run, grade_id):
-                grade_ids.append(grade_id)
+        grade_ids = await self._grade_all(test)
         for invocation_id in test.invocation_ids:
             await self._store.entries.close_room(test_room(invocation_id))
         over = {"$set": {"status": "ended", "ended_at": utc_now()}}
         await self._store.tests.change(test.id, when={"status": "ending"}, update=over)
         return grade_ids
+
+    async def _grade_all(self, test: Test) -> list[Id]:
+        """Have graded what is finished and not graded; return these gradings, whoever has started them."""
+        query = {"test_id": test.id, "state": "done"}
+        for run in await self._store.runs.find(
+            {**query, "ended": False, "grades": [], "grading": None}, limit=ALL_RUNS
+        ):
+            recording = await self._store.recordings.get(derive(run.test_id, run.original_id))
+            if recording is not None and recording.rubric is not None:
+                await self._grade(run, _last_grade(run))
+        done = await self._store.runs.find(query, limit=ALL_RUNS)
+        return [_last_grade(run) for run in done if _has(run, _last_grade(run))]
 
     async def _grade(self, run: Run, grade_id: Id) -> bool:
         """Store that a replay is to be graded, and have it done; False when it is being graded already."""
@@ -231,4 +237,11 @@ def _why_not(run: Run) -> Conflict:
 
 
 def _has(run: Run, grade_id: Id) -> bool:
-    return any(g.grade_id == grade_id for g in run.grades)
+    """Tell whether a grading is stored: it goes on, or has ended with a grade."""
+    going_on = run.grading is not None and run.grading.grade_id == grade_id
+    return going_on or any(g.grade_id == grade_id for g in run.grades)
+
+
+def _last_grade(run: Run) -> Id:
+    """Return the id of the grading that the end of its test starts."""
+    return derive(run.replay_id or run.id, "end_all")
