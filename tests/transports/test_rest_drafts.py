@@ -50,9 +50,19 @@ async def test_of_changes_at_the_same_time_one_wins_and_none_is_lost(server: Ser
             assert status == 409
             version = (await rest.get(f"drafts/{draft['id']}"))["version"]
 
-    await asyncio.gather(*(add(f"k{i}") for i in range(6)))
+    kinds = list(ARTIFACTS["persona"].resources)[:6]
+    await asyncio.gather(*(add(kind) for kind in kinds))
     found = await rest.get(f"drafts/{draft['id']}")
-    assert (found["version"], set(found["form_state"])) == (7, {f"k{i}" for i in range(6)})
+    assert (found["version"], set(found["form_state"])) == (7, set(kinds))
+
+
+async def test_only_what_a_save_could_use_is_taken(server: Server, people: People) -> None:
+    rest = people.a("author")
+    draft = await rest.post("drafts", {"artifact_type": "persona"})
+    for name in ("name", "_id", "__proto__", "names.name", "objectives"):
+        refused = await patch(rest, draft["id"], 1, {name: {"name": "Ada"}}, status=400)
+        assert "names" in refused["error"]["message"]
+    assert (await rest.get(f"drafts/{draft['id']}"))["form_state"] == {}
 
 
 async def test_drafts_are_their_owners(server: Server, people: People) -> None:

@@ -5,7 +5,7 @@ import orjson
 from schemas.attempt import Attempt, ChatEntry
 from schemas.draft import MAX_FORM_KEYS, Draft, DraftChange, DraftPlace
 from schemas.envelope import Id, JsonObject, utc_now
-from schemas.generation import ArtifactName
+from schemas.generation import ARTIFACTS, ArtifactName
 from schemas.stored import Owner
 from server.engine.access import Identity
 from server.engine.drafting.subject import Subjects
@@ -73,6 +73,7 @@ class Drafts:
         draft = await self.owned(caller, key)
         if draft.version != msg.expected_version:
             raise VersionConflict(draft)
+        _check_types(draft, msg)
         form = {**draft.form_state, **msg.changes}
         kept: JsonObject = {kind: value for kind, value in form.items() if value is not None}
         if len(kept) > MAX_FORM_KEYS:
@@ -127,6 +128,15 @@ class Drafts:
             raise NotFound("artifact_id: there is no such scenario of an attempt, or it is not yours.")
         entry = _waiting(attempt, key)
         return DraftPlace(attempt_id=attempt.id, chat_entry_id=entry.chat_entry_id)
+
+
+def _check_types(draft: Draft, msg: DraftChange) -> None:
+    """Raise BadRequest for what no save could use; removing it is possible."""
+    types = ARTIFACTS[draft.artifact_type].resources
+    if unknown := [kind for kind, value in msg.changes.items() if value is not None and kind not in types]:
+        raise BadRequest(
+            f"changes: a draft of a {draft.artifact_type} has no {unknown[0]}, but {', '.join(types)}."
+        )
 
 
 def _waiting(attempt: Attempt, key: Id) -> ChatEntry:
