@@ -32,6 +32,8 @@ class GenerationStore(AggregateStore[Generation]):
 
     async def count(self, owner: str, *, day: datetime, limit: int) -> bool:
         """Count a generation of a day; False when so many have been counted already."""
+        if limit < 1:
+            return False  # the upsert below would insert the first whatever the limit is
         key = f"{owner}:{day:%Y-%m-%d}"
         with guard():
             try:

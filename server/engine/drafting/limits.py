@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from schemas.stored import Owner
-from server.errors import RateLimited
+from server.errors import RateLimited, Unavailable
 from server.store import Store
 
 
@@ -15,11 +15,16 @@ class Limits:
         self._per_day = per_day
 
     async def count(self, owner: Owner) -> None:
-        """Count a run; raises RateLimited when the day is full."""
+        """Count a run; raises RateLimited when the day is full, Unavailable when no day allows any."""
         now = datetime.now(UTC)
         day = now.replace(hour=0, minute=0, second=0, microsecond=0)
         key = f"{owner.kind}_{owner.id}"
         if not await self._store.generations.count(key, day=day, limit=self._per_day):
+            if self._per_day < 1:
+                raise Unavailable(
+                    "Nothing is generated here; GREENROOM_GENERATIONS_PER_DAY must be more than 0.",
+                    retryable=False,
+                )
             rest = (day + timedelta(days=1) - now).total_seconds()
             raise RateLimited(
                 f"{self._per_day} generations a day are allowed; go on after midnight UTC.",
