@@ -1,4 +1,4 @@
-"""Media that were made here, by their unguessable addresses."""
+"""Media that were made here, by their unguessable addresses: whoever knows one may look."""
 
 from aiohttp import web
 

@@ -13,7 +13,7 @@ from server.engine.drafting.prompt import LARGE_BUDGET, SMALL_BUDGET, Line, numb
 from server.engine.drafting.resources import Items, Resource, entry_of, resource_of
 from server.engine.drafting.resources_common import Images
 from server.engine.drafting.subject import Subject
-from server.engine.ids import derive
+from server.engine.ids import new
 from server.errors import Upstream
 from server.llm import Models
 from server.llm.providers import is_small
@@ -110,11 +110,11 @@ class Maker:
         return keep(value, shown) if keep else value
 
     async def _drawn(self, gen: Generation, answer: Images) -> Any:
-        for index, wanted in enumerate(answer.images):
+        for wanted in answer.images:
             image = await self._models.image(wanted.prompt)
             url = image.url
             if image.data is not None:
-                key = derive(gen.id, "media", str(index))
+                key = new()  # not derived: whoever guesses it sees the image
                 medium = Medium(data=image.data, media_type=image.media_type or "image/png")
                 await self._store.media.put(key, medium, org=gen.org)
                 url = f"/media/{key}"
