@@ -6,6 +6,7 @@ from tests.support.attempts import Talk
 from tests.support.generating import INSTRUCTIONS, PERSONA, complete, failed, generate
 from tests.support.rest import people_of
 from tests.support.running import Server
+from tests.support.staff import staff_of
 
 
 async def test_a_saved_persona_can_be_practised_with_at_once(server: Server, cast: Cast) -> None:
@@ -61,3 +62,23 @@ async def test_who_comes_later_sees_what_became_of_runs(server: Server, cast: Ca
     assert (first["run_id"], first["state"]) == (good["run_id"], "done")
     assert (first["resources"], first["total_resources"]) == (["names", "colors"], 2)
     assert (second["run_id"], second["state"], second["resources"]) == (bad["run_id"], "failed", ["names"])
+
+
+async def test_ops_follow_runs_from_start_to_end(server: Server, cast: Cast) -> None:
+    await server.script({"match": {"schema": "Examples"}, "status": 400}, *PERSONA)
+    author = await cast.author()
+    async with staff_of(server) as staff:
+        ops = await staff.socket("ops")
+        await ops.send("room_join", room="ops")
+        good, bad = await generate(author, "persona", "names"), await generate(author, "persona", "examples")
+        await complete(author, good)
+        await failed(author, bad)
+        for ack, end, code in ((good, "ended", None), (bad, "error", "upstream")):
+            await ops.until("ops_entry", id=ack["run_id"], phase=end)
+            told = ops.named("ops_entry", id=ack["run_id"])
+            assert [(d["kind"], d["phase"]) for d in told] == [("generation", "started"), ("generation", end)]
+            assert told[-1].get("code") == code
+            assert told[-1]["subject_room"] == f"profile_{cast.author_id}"
+        snapshot = (await (await staff.socket("ops")).send("room_join", room="ops"))["snapshot"]
+    assert not {good["run_id"], bad["run_id"]} & {e["id"] for e in snapshot["running"]}
+    assert bad["run_id"] in {e["id"] for e in snapshot["errors"]}

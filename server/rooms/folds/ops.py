@@ -22,9 +22,10 @@ def _ops_step(state: State, name: str, data: Data) -> None:
         running[key] = _shown(data)
         while len(running) > MAX_RUNNING:
             del running[next(iter(running))]
-    elif phase == "ended":
+        return
+    if phase == "ended" or kind == "generation":  # an error is the end of a generation, not of what goes on
         running.pop(key, None)
-    else:
+    if phase == "error":
         state["errors"].append({**_shown(data), "code": data.get("code")})
         del state["errors"][:-MAX_ERRORS]
 
