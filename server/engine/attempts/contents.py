@@ -17,6 +17,14 @@ class Needed:
     refused: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """Who hears how runs for attempts end; both may be called again for the same run."""
+
+    prepared: Callable[[Generation], Awaitable[None]]
+    failed: Callable[[Generation, GenerationError], Awaitable[None]]
+
+
 class Contents(Protocol):
     """Generates what a scenario's flags ask for; the result or the failure is told to the attempt."""
 
@@ -35,4 +43,4 @@ class Contents(Protocol):
         prepared: Callable[[Generation], Awaitable[None]],
         failed: Callable[[Generation, GenerationError], Awaitable[None]],
     ) -> None:
-        """Have these called at the end of such runs."""
+        """Have these called at the end of such runs; once, before any is started."""

@@ -4,6 +4,8 @@ import asyncio
 
 import structlog
 
+from schemas.generation import Generation
+from schemas.stored import Work
 from server.engine.drafting.running import Runner
 from server.errors import Unavailable
 from server.rooms.process import Process
@@ -38,14 +40,26 @@ class GenerationKeeper:
         living = await self._process.living()
         generations = self._store.generations
         dead = await generations.orphans(living)
-        own = await generations.orphans(living - {self._process.name}, besides={g.id for g in dead})
+        # asked for apart and without what runs, so that much work never hides what is abandoned
+        own = await generations.orphans(
+            living - {self._process.name}, besides=self._runner.making | {g.id for g in dead}
+        )
         suspects: set[str] = set()
         for gen in [*dead, *own]:
             for work in gen.work:
                 if work.owner in living and (work.owner != self._process.name or self._runner.running(work)):
                     continue
                 if work.owner not in living or work.id in self._suspects:
-                    await self._runner.take_over(gen, work)
+                    await self._take_over(gen, work)
                 else:
                     suspects.add(work.id)
         self._suspects = suspects
+
+    async def _take_over(self, gen: Generation, work: Work) -> None:
+        """Take one generation over; what is wrong with it does not keep the others waiting."""
+        try:
+            await self._runner.take_over(gen, work)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("generation not looked after", run_id=gen.id)

@@ -6,7 +6,7 @@ from schemas.attempt import Attempt, ChatEntry
 from schemas.envelope import Id, utc_now
 from schemas.generation import ForChat, Generation, GenerationError
 from schemas.stored import Work
-from server.engine.attempts.contents import Needed
+from server.engine.attempts.contents import Listener, Needed
 from server.engine.drafting.limits import Limits
 from server.engine.drafting.plan import Plan, check_create, complete, named
 from server.engine.drafting.running import Runner
@@ -73,6 +73,5 @@ class Preparing:
         prepared: Callable[[Generation], Awaitable[None]],
         failed: Callable[[Generation, GenerationError], Awaitable[None]],
     ) -> None:
-        """Have these called at the end of such runs."""
-        self._runner.on_prepared = prepared
-        self._runner.on_failed = failed
+        """Have these called at the end of such runs; once, before any is started."""
+        self._runner.tell(Listener(prepared=prepared, failed=failed))

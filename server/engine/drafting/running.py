@@ -1,13 +1,13 @@
 """Runs generations as leased work: what was made stays made when another process takes over (core §12)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
 
 from schemas.draft import Draft
-from schemas.envelope import ServerEvent, utc_now
+from schemas.envelope import Id, ServerEvent, utc_now
 from schemas.generation import (
     Generation,
     GenerationComplete,
@@ -18,6 +18,7 @@ from schemas.generation import (
     Step,
 )
 from schemas.stored import Pending, Work
+from server.engine.attempts.contents import Listener
 from server.engine.drafting.making import Maker
 from server.engine.drafting.saving import Saver
 from server.engine.drafting.subject import Subject, Subjects
@@ -59,11 +60,24 @@ class Runner:
         self._tasks = tasks
         self._subjects = Subjects(store)
         self._saver = Saver(store)
-        self.on_prepared: Callable[[Generation], Awaitable[None]] | None = None
-        self.on_failed: Callable[[Generation, GenerationError], Awaitable[None]] | None = None
+        self._listener: Listener | None = None
+        self._making: set[Id] = set()
+
+    def tell(self, listener: Listener) -> None:
+        """Tell somebody, once and for all, of the end of runs for attempts, which wait for it."""
+        if self._listener is not None:
+            raise RuntimeError("tell: the ends of runs for attempts are told to one listener only.")
+        self._listener = listener
+
+    @property
+    def making(self) -> frozenset[Id]:
+        """Return the generations that this process is at."""
+        return frozenset(self._making)
 
     def start(self, gen: Generation) -> None:
         """Start what is ours of a generation and not running yet."""
+        if gen.for_chat is not None:
+            self._told()  # before anything is made that nobody could use
         for work in gen.work:
             if work.owner == self._process.name:
                 self._tasks.start(_task(work), lambda w=work: self._run(gen.id, w))  # type: ignore[misc]
@@ -87,26 +101,36 @@ class Runner:
     async def _run(self, key: str, work: Work) -> None:
         """Make what is missing and finish; again when the database was away, not when the lease is lost."""
         lease = self._process.lease
-        while True:
-            try:
-                await self._once(key, work)
-                return
-            except LeaseLost:
-                log.warning("generation lost to another process", run_id=key)
-                return
-            except Unavailable as error:
-                if not error.may_retry:
-                    await self._fail(key, work, error, None)
-                    return
+        self._making.add(key)
+        try:
+            while not await self._tried(key, work):
                 if not self._process.holds(lease):
                     log.warning("generation abandoned", run_id=key)
                     return
                 await asyncio.sleep(RETRY_SECONDS)
-            except Exception:  # a bug of ours: it is tried again after a while, some times
-                log.exception("generation broke", run_id=key, fence=work.fence)
-                if work.fence >= MAX_FENCE:
-                    await self._fail(key, work, Internal(), None)
-                return
+        finally:
+            self._making.discard(key)
+
+    async def _tried(self, key: str, work: Work) -> bool:
+        """Make a generation, or tell why it could not be made; False when it is to be tried again."""
+        try:
+            await self._once_or_broken(key, work)
+        except LeaseLost:
+            log.warning("generation lost to another process", run_id=key)
+        except Unavailable:
+            return False
+        return True
+
+    async def _once_or_broken(self, key: str, work: Work) -> None:
+        """Make a generation; a bug of ours is tried again after a while, some times, then told."""
+        try:
+            await self._once(key, work)
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception:
+            log.exception("generation broke", run_id=key, fence=work.fence)
+            if work.fence >= MAX_FENCE:
+                await self._fail(key, work, Internal(), None)
 
     async def _once(self, key: str, work: Work) -> None:
         gen = await self._mine(key, work)
@@ -219,8 +243,7 @@ class Runner:
 
     async def _finish(self, gen: Generation, work: Work, subject: Subject) -> None:
         if gen.for_chat is not None:
-            if self.on_prepared is not None:
-                await self.on_prepared(gen)
+            await self._told().prepared(gen)
             await self._end(gen, work, state="done", outbox=[])
             return
         saved_id = None
@@ -259,9 +282,9 @@ class Runner:
             message=f"{step.type}: {error.message}" if step else error.message,
             code=error.code,
         )
-        if gen.for_chat is not None and self.on_failed is not None:
-            await self.on_failed(gen, event)
-            outbox: list[Pending] = []
+        outbox: list[Pending] = []
+        if gen.for_chat is not None:
+            await self._told().failed(gen, event)
         else:
             outbox = [self._event(gen, event, "error"), self._ops(gen, "error", event.code)]
         await self._end(gen, work, state="failed", outbox=outbox)
@@ -298,6 +321,11 @@ class Runner:
         if stored is None:
             raise LeaseLost
         self._outboxes.publish("generations", gen.id, stored)
+
+    def _told(self) -> Listener:
+        if self._listener is None:
+            raise RuntimeError("Runner.tell must be called before runs for attempts are started.")
+        return self._listener
 
     def _event(self, gen: Generation, event: ServerEvent, step: str) -> Pending:
         return pending(room_of(gen), event, f"{gen.id}:{step}")
