@@ -6,6 +6,7 @@ from server.errors import Upstream
 
 BROKE_OFF = "The model's reply broke off; try again."
 UNREADABLE = "The model endpoint sent a reply that cannot be read; check that it is OpenAI-compatible."
+TOO_LARGE = "The model endpoint sent far more than a reply can be; try again, or check the endpoint."
 UNREACHABLE = "The model endpoint cannot be reached; try again, and check its address if this goes on."
 TOO_LONG = "The conversation does not fit the model's context; shorten it, or use a model with a larger one."
 SMALL_NO_TOOLS = (

@@ -13,8 +13,8 @@ import structlog
 from openai import AsyncOpenAI
 
 from server.errors import Unavailable, Upstream
+from server.llm.bodies import READ_ERRORS
 from server.llm.failures import BROKE_OFF, UNREADABLE, refusal, reported, upstream
-from server.llm.stream import READ_ERRORS
 
 MAX_IMAGE = 10 * 1024 * 1024
 _MAX_BODY = MAX_IMAGE * 4 // 3 + 64 * 1024  # base64, and what stands around it

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ValidationError
 from schemas.content import Tool
 from schemas.envelope import Usage
 from server.errors import Unavailable, Upstream
+from server.llm.bodies import ENCODINGS, bound, whole
 from server.llm.dialect import Ask, Dialect, Reasoning
 from server.llm.failures import (
-    BROKE_OFF,
     NO_TOOLS,
     SMALL_NO_TOOLS,
     TOO_LONG,
@@ -34,7 +34,7 @@ from server.llm.failures import (
 from server.llm.images import Image, Images
 from server.llm.providers import OPENAI_URL, provider_of
 from server.llm.sse import text_of
-from server.llm.stream import READ_ERRORS, ModelStream, measured
+from server.llm.stream import ModelStream, measured
 from server.llm.structured import Shape, bare, problems
 from server.llm.turns import ChatTurn, drop_oldest
 
@@ -94,7 +94,9 @@ class Models:
             # Only connecting has its own limit; a reply is bounded as a whole.
             timeout=openai.Timeout(None, connect=min(CONNECT_TIMEOUT, timeout)),
             # Half the CPU per read of the default transport (bench/llm_chunk.py).
-            http_client=DefaultAioHttpClient(),
+            http_client=DefaultAioHttpClient(
+                headers={"Accept-Encoding": ENCODINGS}, event_hooks={"response": [bound]}
+            ),
         )
         self._images = Images(self._client, image_model)
 
@@ -242,10 +244,7 @@ class Models:
         started = time.perf_counter()
         async with self._limited(), AsyncExitStack() as stack:
             sent = await self._send(stack, ask)
-            try:
-                body = await sent.response.read()
-            except READ_ERRORS:
-                raise Upstream(BROKE_OFF) from None
+            body = await whole(sent.response)
         text, reason, tokens = _completion(body)
         usage = measured(
             tokens,

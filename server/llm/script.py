@@ -41,6 +41,7 @@ class Rule(BaseModel):
     stream. `break_after` cuts the connection after so many chunks; `hang` never ends the answer.
     `chunk_words` splits a reply, `chunks_count` times `chunk_text` is a long one, `batch` chunks are a write.
     `tool_calls` follow the text; without one there is none. For images `json` is the whole answer.
+    `raw` is sent `raw_times` in the place of an answer, as broken endpoints do, with `status` and `headers`.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -65,6 +66,9 @@ class Rule(BaseModel):
     gzip: bool = False
     usage: dict[str, Any] | None = None
     finish_reason: str = "stop"
+    raw: str | None = None
+    raw_times: int = Field(default=1, ge=1)
+    headers: dict[str, str] = {}
 
 
 class Ask(BaseModel):

@@ -28,6 +28,7 @@ from server.llm.scripted_answers import (
     images_of,
     packed,
     says,
+    send_raw,
     tool_calls_of,
     usage_of,
 )
@@ -188,6 +189,8 @@ class ScriptedModel:
         chunks = chunks_of(rule, ask)
         if rule.first_delay_ms:
             await asyncio.sleep(rule.first_delay_ms / 1000)
+        if rule.raw is not None:
+            return await send_raw(request, rule)
         if rule.status is not None:
             seen.status = rule.status
             return _refusal(rule)

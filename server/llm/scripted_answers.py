@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
+from aiohttp import web
 
 from server.llm.script import Ask, Rule
 
@@ -195,3 +196,17 @@ def usage_of(rule: Rule, ask: Ask, chunks: Sequence[str]) -> dict[str, Any]:
     # What a rule says may be no number at all, or one that JSON of 64 bits cannot add up.
     total = sum(counts) if all(isinstance(n, int) and n < 2**62 for n in counts) else None
     return {"total_tokens": total} | usage
+
+
+async def send_raw(request: web.Request, rule: Rule) -> web.StreamResponse:
+    """Send what a rule has instead of an answer."""
+    headers = {"Content-Type": "text/event-stream"} | rule.headers
+    response = web.StreamResponse(status=rule.status or 200, headers=headers)
+    if rule.gzip:
+        response.enable_compression(web.ContentCoding.gzip)
+    await response.prepare(request)
+    part = (rule.raw or "").encode()
+    for _ in range(rule.raw_times):
+        await response.write(part)
+    await response.write_eof()
+    return response

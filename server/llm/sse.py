@@ -5,50 +5,70 @@ from typing import Any
 import orjson
 
 from server.errors import Upstream
-from server.llm.failures import BROKE_OFF, UNREADABLE, reported
+from server.llm.bodies import MAX_REPLY
+from server.llm.failures import BROKE_OFF, TOO_LARGE, UNREADABLE, reported
 from server.llm.tools import CallParts
 
-MAX_LINE = 4 * 1024 * 1024
+MAX_EVENT = 4 * 1024 * 1024
 
 
 class EventParser:
     """Splits server-sent events out of bytes; gives the data of each event, and skips comments and fields."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest: list[bytes] = []  # of an unfinished line, as it came: to join it each time is quadratic
+        self._rest_size = 0
         self._data: list[bytes] = []
+        self._data_size = 0
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take bytes and return the data of the events that they complete; ValueError for an endless line."""
+        """Take bytes and return the data of the events that they complete; ValueError for an endless one."""
         if self._rest:
-            data = self._rest + data
+            if b"\n" not in data and b"\r" not in data and not self._rest[-1].endswith(b"\r"):
+                self._hold(data)
+                return []
+            data = self._joined() + data
         if b"\r" in data:
             # A return at the very end may be half of a line end, so it waits for the next byte.
             half = data.endswith(b"\r")
             body = data[:-1] if half else data
             lines = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-            self._rest = lines.pop() + (b"\r" if half else b"")
+            rest = lines.pop() + (b"\r" if half else b"")
         else:
             lines = data.split(b"\n")
-            self._rest = lines.pop()
-        if len(self._rest) > MAX_LINE:
-            raise ValueError("endless line")
-        return self._events(lines)
+            rest = lines.pop()
+        events = self._events(lines)
+        self._hold(rest)
+        return events
 
     def end(self) -> list[bytes]:
         """Return what the end of the bytes completes: some endpoints leave the last blank line out."""
-        lines = [self._rest.rstrip(b"\r"), b""]
-        self._rest = b""
-        return self._events(lines)
+        return self._events([self._joined().rstrip(b"\r"), b""])
+
+    def _hold(self, rest: bytes) -> None:
+        """Keep what is not yet a line; with the event that it belongs to it must not grow for ever."""
+        if rest:
+            self._rest.append(rest)
+            self._rest_size += len(rest)
+        if self._rest_size + self._data_size > MAX_EVENT:
+            raise ValueError("endless event")
+
+    def _joined(self) -> bytes:
+        rest = b"".join(self._rest)
+        self._rest.clear()
+        self._rest_size = 0
+        return rest
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
                 self._data.append(line[6:] if line.startswith(b" ", 5) else line[5:])
+                self._data_size += len(line)
             elif not line and self._data:
                 events.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
                 self._data.clear()
+                self._data_size = 0
         return events
 
 
@@ -66,9 +86,14 @@ class ReplyParser:
         self.tokens: dict[str, Any] | None = None
         self.calls = CallParts()
         self._events = EventParser()
+        self._size = 0
 
     def feed(self, data: bytes) -> str:
         """Take bytes and return the text in them; never raises, see `error`."""
+        self._size += len(data)
+        if self._size > MAX_REPLY:
+            self.error = Upstream(TOO_LARGE)
+            return ""
         try:
             events = self._events.feed(data)
         except ValueError:

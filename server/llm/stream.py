@@ -6,20 +6,18 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-import aiohttp
 import httpx2
 from openai import AsyncAPIResponse
 
 from schemas.content import ToolCall
 from schemas.envelope import Usage
 from server.errors import Upstream
+from server.llm.bodies import READ_ERRORS
 from server.llm.failures import BROKE_OFF, late
 from server.llm.prices import cost
 from server.llm.providers import is_small
 from server.llm.sse import ReplyParser
 
-# The SDK maps failures of a request; those of a raw body come as the transport raises them.
-READ_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
 MAX_TOKENS = 2**53  # what JSON carries exactly; sums of many still fit into 64 bits
 _MAX_REASON = 100  # characters of a finish_reason
 _DRAIN = 0.2  # seconds for an endpoint to end the body after [DONE], so that the connection is used again
@@ -138,8 +136,8 @@ class ModelStream:
 
 
 def _reads(response: httpx2.Response) -> AsyncIterator[bytes]:
-    """Iterate over what the network brings; a body without encoding needs two layers of httpx2 less."""
-    if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.AsyncByteStream):
+    """Iterate over what the network brings, unpacked already; two layers of httpx2 are not needed."""
+    if not isinstance(response.stream, httpx2.AsyncByteStream):
         return response.aiter_bytes()
     return aiter(response.stream)
 

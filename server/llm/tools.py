@@ -15,6 +15,7 @@ from server.llm.turns import ChatTurn
 
 MAX_CALLS = 128
 MAX_ARGUMENTS = 32_000
+MAX_NAME = 1_000  # far above what a name may have, so that one in fragments does not grow for ever
 _SHORT = re.compile("[a-zA-Z0-9]{9}")
 _TOO_MANY = f"The model called more than {MAX_CALLS} tools at once; try again, or use a stronger model."
 _TOO_LONG = (
@@ -122,6 +123,8 @@ class _Part:
         self.id = self.id or str(call_id or "")
         if name and name != self.name:
             self.name += name
+        if len(self.name) > MAX_NAME:
+            raise Upstream(_ODD_CALL)
         self.arguments += given
         if len(self.arguments) > MAX_ARGUMENTS:
             raise Upstream(_TOO_LONG)

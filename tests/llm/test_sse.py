@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.llm.sse import MAX_LINE, EventParser, ReplyParser
+from server.llm.bodies import MAX_REPLY
+from server.llm.sse import MAX_EVENT, EventParser, ReplyParser
 
 
 def chunk(text: str | None = None, **more: object) -> bytes:
@@ -106,9 +107,34 @@ def test_text_before_an_error_object_is_kept() -> None:
     assert error == "The model endpoint is rate limited; try again later."
 
 
-@pytest.mark.parametrize("junk", [b"data: {not json\n\n", b"data: [1]\n\n", b"x" * (MAX_LINE + 1)])
+@pytest.mark.parametrize("junk", [b"data: {not json\n\n", b"data: [1]\n\n", b"x" * (MAX_EVENT + 1)])
 def test_what_is_no_chunk_is_an_error(junk: bytes) -> None:
     assert "cannot be read" in (read([junk])[4] or "")
+
+
+@pytest.mark.parametrize("line", [b"data: " + b"x" * 60_000 + b"\n", b"data:\n"])
+def test_an_event_that_no_blank_line_ends_is_an_error(line: bytes) -> None:
+    parser, part = ReplyParser(), line * (1_000_000 // len(line))
+    fed = 0
+    while parser.error is None and fed < 3 * MAX_EVENT:
+        parser.feed(part)
+        fed += len(part)
+    assert "cannot be read" in (parser.error.message if parser.error else "")
+
+
+def test_a_line_may_end_between_reads() -> None:
+    parser = EventParser()
+    parts = [b"da", b"ta: a", b"b\r", b"data: ", b"c", b"\r", b"\n", b"\r\n"]
+    assert [e for part in parts for e in parser.feed(part)] == [b"ab\nc"]
+
+
+def test_a_reply_must_not_grow_for_ever() -> None:
+    parser, part = ReplyParser(), b": nothing\n\n" * 100_000
+    fed = 0
+    while parser.error is None and fed < 2 * MAX_REPLY:
+        parser.feed(part)
+        fed += len(part)
+    assert "far more than a reply" in (parser.error.message if parser.error else "")
 
 
 def test_content_may_be_a_list_of_parts() -> None:
