@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import httpx2
+import openai
 from openai import AsyncAPIResponse
 
 from server.errors import Upstream
@@ -13,6 +14,7 @@ from server.llm.failures import BROKE_OFF, TOO_LARGE
 
 # The SDK maps failures of a request; those of a raw body come as the transport raises them.
 READ_ERRORS = (httpx2.HTTPError, httpx2.StreamError, aiohttp.ClientError, OSError)
+FAILURES = (openai.OpenAIError, *READ_ERRORS)
 MAX_BODY = 16 * 1024 * 1024
 MAX_REPLY = 64 * 1024 * 1024  # of a streamed reply, in which each word is an event
 ENCODINGS = "gzip, deflate"

@@ -38,8 +38,8 @@ def unusable(wanted: str) -> Upstream:
     return Upstream(f"The model did not return valid {wanted}; try again, or use a stronger model.")
 
 
-def upstream(error: openai.OpenAIError) -> Upstream:
-    """Translate an error of the SDK."""
+def upstream(error: Exception) -> Upstream:
+    """Translate an error of the SDK, or of the transport below, which it lets through."""
     if not isinstance(error, openai.APIStatusError):
         return Upstream(UNREACHABLE if isinstance(error, openai.APIConnectionError) else UNREADABLE)
     status = error.status_code

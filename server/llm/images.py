@@ -13,7 +13,7 @@ import structlog
 from openai import AsyncOpenAI
 
 from server.errors import Unavailable, Upstream
-from server.llm.bodies import READ_ERRORS
+from server.llm.bodies import FAILURES, READ_ERRORS
 from server.llm.failures import BROKE_OFF, UNREADABLE, refusal, reported, upstream
 
 MAX_IMAGE = 10 * 1024 * 1024
@@ -61,7 +61,7 @@ class Images:
                     continue
                 _log.warning("image model refused", status=error.status_code, code=error.code)
                 raise upstream(error) from None
-            except openai.OpenAIError as error:
+            except FAILURES as error:
                 _log.warning("image model failed", kind=type(error).__name__)
                 raise upstream(error) from None
 

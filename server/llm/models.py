@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.content import Tool
 from schemas.envelope import Usage
 from server.errors import Unavailable, Upstream
-from server.llm.bodies import ENCODINGS, bound, whole
+from server.llm.bodies import ENCODINGS, FAILURES, bound, whole
 from server.llm.dialect import Ask, Dialect, Reasoning
 from server.llm.failures import (
     NO_TOOLS,
@@ -197,7 +197,7 @@ class Models:
             raise Unavailable(f"The model endpoint did not answer within {seconds:g} s.") from None
         except openai.APIConnectionError:
             raise Unavailable(UNREACHABLE) from None
-        except openai.OpenAIError as error:
+        except FAILURES as error:
             raise upstream(error) from None
 
     async def aclose(self) -> None:
@@ -236,7 +236,7 @@ class Models:
                     if ask.tools and tools_refused(error):
                         raise Upstream(NO_TOOLS, retryable=False) from None
                     raise upstream(error) from None
-            except openai.OpenAIError as error:
+            except FAILURES as error:
                 _log.warning("model endpoint failed", kind=type(error).__name__)
                 raise upstream(error) from None
 

@@ -21,11 +21,14 @@ class Verdict(BaseModel):
     good: bool
 
 
+async def heard(models: Models) -> str:
+    async with models.stream(TURNS) as stream:
+        return "".join([text async for text in stream])
+
+
 async def failure(models: Models) -> str:
     with pytest.raises(Upstream) as caught:
-        async with models.stream(TURNS) as stream:
-            async for _ in stream:
-                pass
+        await heard(models)
     return caught.value.message
 
 
@@ -65,3 +68,19 @@ async def test_a_structured_answer_is_bounded(scripted: ScriptedModel, models: M
     scripted.script([LARGE | {"gzip": gzip}])
     with pytest.raises(Upstream, match=r"far more|broke off"):
         await models.parse(Verdict, TURNS)
+
+
+@pytest.mark.parametrize(
+    "rule", [{"headers": {"X-Long": "a" * MB}}, {"raw": "x" * MB, "raw_times": 18, "status": 400}]
+)
+async def test_an_answer_that_no_client_reads_is_a_failure(
+    scripted: ScriptedModel, connect: Connect, rule: dict[str, object]
+) -> None:
+    odd = {"raw": "", **rule}
+    scripted.script([odd, odd | {"match": {"endpoint": "images"}}])
+    models = connect(image_model="painter")
+    assert "cannot be read" in await failure(models)
+    with pytest.raises(Upstream, match="cannot be read"):
+        await models.parse(Verdict, TURNS)
+    with pytest.raises(Upstream, match="cannot be read"):
+        await models.image("a red kite")
