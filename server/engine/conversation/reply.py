@@ -1,6 +1,7 @@
 """One reply: streams a party's words into the room and stores how it ended."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import structlog
@@ -12,7 +13,7 @@ from schemas.attempt import (
     Chat,
     Message,
 )
-from schemas.envelope import Id
+from schemas.envelope import Id, Usage
 from schemas.stored import Pending, RunningReply, Work
 from server.engine.conversation.deltas import Deltas
 from server.engine.conversation.parties import Party
@@ -20,7 +21,7 @@ from server.engine.conversation.utterance import Utterance
 from server.engine.ids import derive
 from server.engine.pending import pending
 from server.engine.watching.ops import chat_error
-from server.errors import GreenroomError, Unavailable, Upstream
+from server.errors import GreenroomError, Internal, Unavailable, Upstream
 from server.rooms.hub import Hub
 from server.rooms.process import Process
 from server.store import Store
@@ -34,6 +35,15 @@ class Settled(Protocol):
     """Called once when a reply has ended; `chat` is None when another process ended it."""
 
     def __call__(self, reply: "Reply", chat: Chat | None, outbox: list[Pending]) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Closing:
+    """What the end of a reply stores: its message, if it leaves one, work that follows, and events."""
+
+    message: Message | None
+    work: Work | None
+    events: list[Pending]
 
 
 class Reply:
@@ -80,7 +90,7 @@ class Reply:
     async def run(self) -> None:
         """Speak, then store how it ended. Cancelling loses the reply to whoever takes it over."""
         try:
-            failure = await self._utterance.run()
+            failure = await self._spoken()
             if self._end == "complete":
                 if failure is None and not self._utterance.text:
                     failure = Upstream("The model gave an empty answer; try again.")
@@ -91,24 +101,63 @@ class Reply:
             log.warning("reply abandoned", chat_id=self.chat_id, message_id=self._running.message_id)
             self._settled(self, None, [])
 
+    async def _spoken(self) -> GreenroomError | None:
+        """Speak and return what went wrong, if anything did; raises Unavailable when the lease is lost."""
+        try:
+            return await self._utterance.run()
+        except Unavailable:
+            raise
+        except Exception as error:  # a bug of ours: the reply must end anyhow
+            log.exception("reply broke", chat_id=self.chat_id, message_id=self._running.message_id)
+            return error if isinstance(error, GreenroomError) else Internal()
+
     async def settle(self, text: str, *, end: ReplyEnd, failure: GreenroomError | None = None) -> None:
-        """Store the reply's text and its closing events; raises Unavailable when the lease is lost first."""
-        running = self._running
-        message = self._message(text, end)
-        hint = end == "complete" and self._chat.template.hints_enabled and running.cause != "opening"
+        """Store the reply's text and its closing events; raises Unavailable when the lease is lost first.
+
+        What cannot be stored ends the reply as failed: without its usage, or else without its text.
+        """
+        first = True
+        for kept, usage in ((text, self._party.usage), (text, None), ("", None)):
+            try:
+                closing = self._closing(kept, usage, end=end, failure=failure)
+                outbox = await self._stored(closing)
+            except Unavailable:
+                raise
+            except Exception as error:  # a bug of ours, or of the endpoint's: the reply must end anyhow
+                if first:
+                    log.exception("reply broke", chat_id=self.chat_id, message_id=self._running.message_id)
+                first, end = False, "failed"
+                failure = error if isinstance(error, GreenroomError) else Internal()
+            else:
+                self._tell(closing, outbox)
+                return
+        self._settled(self, None, [])
+
+    def _closing(
+        self, text: str, usage: Usage | None, *, end: ReplyEnd, failure: GreenroomError | None
+    ) -> _Closing:
+        message = self._message(text, usage, end)
+        hint = end == "complete" and self._chat.template.hints_enabled and self._running.cause != "opening"
         work = (
-            Work(id=derive(running.message_id, "hint"), kind="hint", owner=self._process.name)
+            Work(id=derive(self._running.message_id, "hint"), kind="hint", owner=self._process.name)
             if hint
             else None
         )
-        outbox = await self._until_known(
-            when={"reply.message_id": running.message_id, "reply.fence": running.fence},
-            update=_update(message, work),
-            outbox=self._events(message, end=end, failure=failure),
+        return _Closing(message, work, self._events(message, end=end, failure=failure))
+
+    async def _stored(self, closing: _Closing) -> list[Pending] | None:
+        return await self._until_known(
+            when={"reply.message_id": self._running.message_id, "reply.fence": self._running.fence},
+            update=_update(closing.message, closing.work),
+            outbox=closing.events,
         )
+
+    def _tell(self, closing: _Closing, outbox: list[Pending] | None) -> None:
+        """Tell of what was stored; without an outbox another process ended the reply."""
         if outbox is None:
             self._settled(self, None, [])
             return
+        message, work = closing.message, closing.work
         kept = [*self._chat.messages, message] if message else self._chat.messages
         update: dict[str, object] = {
             "messages": kept,
@@ -126,7 +175,7 @@ class Reply:
         lost.set_exception(Unavailable("This process has lost its lease."))
         return lost
 
-    def _message(self, text: str, end: ReplyEnd) -> Message | None:
+    def _message(self, text: str, usage: Usage | None, end: ReplyEnd) -> Message | None:
         """Return the message to keep; a reply that failed before its first word leaves none."""
         if not text and end == "failed":
             return None
@@ -137,7 +186,7 @@ class Reply:
             parent_message_id=self._running.parent_message_id,
             created_at=self._running.created_at,
             state=end,
-            usage=self._party.usage,
+            usage=usage,
         )
 
     def _events(
