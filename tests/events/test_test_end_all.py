@@ -1,6 +1,7 @@
 """test_end_all: what runs is stopped, what is finished is graded, what is pending is left."""
 
-from server.engine.ids import new
+from schemas.test import Grading
+from server.engine.ids import derive, new
 from server.transports import keys
 from tests.conftest import Cast
 from tests.support.attempts import FULL_MARKS, Client
@@ -36,6 +37,17 @@ async def test_what_runs_is_stopped(server: Server, author: Socket) -> None:
     stopped = await author.until("test_stopped")
     assert len(stopped["run_ids"]) == 2
     assert len(await server.asked()) == 2
+
+
+async def test_gradings_are_named_whoever_has_started_them(server: Server, author: Socket) -> None:
+    await server.script(*FULL_MARKS)
+    trial = await begin(author)
+    runs = [await trial.run(name) for name in ("greeting", "short")]
+    store = server.app[keys.STORE]
+    begun = Grading(grade_id=derive(runs[0], "end_all")).model_dump()  # by a process that finishes too
+    await store.runs.change(trial.run_key("greeting"), when={}, update={"$set": {"grading": begun}})
+    ack = await author.send("test_end_all", test_id=trial.test_id)
+    assert sorted(ack["grade_ids"]) == sorted(derive(run_id, "end_all") for run_id in runs)
 
 
 async def test_ops_hear_once_of_each_end(server: Server, cast: Cast, author: Socket) -> None:
