@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from schemas.envelope import Id, utc_now
+from schemas.envelope import Id, Usage, utc_now
 from schemas.stored import Pending
 from schemas.test import Invocation, Recording, Run, RunResult, TestRunStart
 from server.engine.ids import derive
@@ -17,7 +17,7 @@ from server.engine.replay.ledger import Ledger
 from server.engine.replay.queue import RUN, Queue, replay_id
 from server.engine.replay.replay import Replay
 from server.engine.replay.rooms import test_room
-from server.errors import TooLarge, Unavailable
+from server.errors import Internal, TooLarge, Unavailable
 from server.llm import Models
 from server.rooms.bell import Bell
 from server.rooms.hub import Hub
@@ -107,6 +107,13 @@ class TestRunner:
         except asyncio.CancelledError:
             replay.stop("interrupted")
             raise
+        except Unavailable:
+            raise
+        except (
+            Exception
+        ):  # a bug of ours: done again it would break again, and cost the model's price each time
+            log.exception("replay broke", run_id=run.id)
+            await self._finish(run, _broken(), lease=lease)
         finally:
             del self._replays[run.id]
             if not self._replays:
@@ -281,6 +288,12 @@ def _is_same(tried: Run | None, run: Run) -> bool:
     """Tell whether a run is stored as this process has tried to claim it."""
     claim = (tried.state, tried.owner, tried.fence) if tried else None
     return claim == (run.state, run.owner, run.fence)
+
+
+def _broken() -> RunResult:
+    return RunResult(
+        messages=[], usage=Usage(), error=str(Internal().message), code="internal", finished_at=utc_now()
+    )
 
 
 def _ended(result: RunResult) -> dict[str, Any]:
