@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import structlog
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 
 from server.dispatch import check_values
 from server.engine.access import Identity
@@ -33,8 +33,8 @@ async def middleware(request: web.Request, handler: Handle) -> web.StreamRespons
         refused.set_status(405)
         refused.headers["Allow"] = allowed
         return refused
-    except web.HTTPException:
-        raise
+    except (web.HTTPException, ClientConnectionResetError):
+        raise  # an answer, or nobody left to answer
     except Exception:  # a bug of ours: the client gets an answer, the operator the traceback
         log.exception("request broke", method=request.method, resource=_resource(request))
         return failure(Internal())

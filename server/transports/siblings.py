@@ -163,7 +163,8 @@ class Siblings:
         except OSError:
             connection.close()
             return
-        protocol.data_received(request)
+        if protocol.transport is not None:  # it may have been reset at once
+            protocol.data_received(request)
 
 
 async def _send(way: stdsocket.socket, request: bytes, connection: int) -> None:
