@@ -1,6 +1,6 @@
 """Where a follower's entries become frames: encoded once per entry, shared by all connections."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from server.rooms.entry import Entry
 from server.transports.socketio.frames import Packet, header
@@ -10,12 +10,17 @@ TAIL = b"]"
 
 
 class SocketSink:
-    """Writes one client's entries and private answers into its outbox."""
+    """Writes one client's entries and private answers into its outbox.
 
-    __slots__ = ("_outbox",)
+    `tail` is for clients that recover: it returns what follows the number in the cursor strings of entries of
+    one room (core §6), which then are a second argument of each entry's event.
+    """
 
-    def __init__(self, outbox: Outbox) -> None:
+    __slots__ = ("_outbox", "_tail")
+
+    def __init__(self, outbox: Outbox, *, tail: Callable[[Sequence[Entry]], bytes] | None = None) -> None:
         self._outbox = outbox
+        self._tail = tail
 
     @property
     def size(self) -> int:
@@ -25,11 +30,15 @@ class SocketSink:
     def write(self, entries: Sequence[Entry]) -> None:
         """Send entries in order; over a WebSocket all of them in one write."""
         outbox = self._outbox
-        if outbox.direct:
+        if self._tail is not None:
+            tail = self._tail(entries) + b'"]'
+            for entry in entries:
+                outbox.send(Packet(b'%b,"%d%b' % (_prefix(entry), entry.n, tail)))
+        elif outbox.direct:
             outbox.write(b"".join([part for entry in entries for part in _parts(entry)]))
-            return
-        for entry in entries:
-            outbox.send(Packet(_prefix(entry) + TAIL))
+        else:
+            for entry in entries:
+                outbox.send(Packet(_prefix(entry) + TAIL))
 
     def answer(self, event: str, data: bytes) -> None:
         """Send an event without an offset to this client alone."""
