@@ -2,19 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from server.errors import Unavailable
+from server.logs import ERRORS
 from server.transports import keys
 from server.transports.http_errors import json_response
+from server.transports.http_events import SESSIONS
 
 AWAY_SECONDS = 10.0
 PING_SECONDS = 1.0
 TICK_SECONDS = 0.5
 STALLED_SECONDS = 5.0  # late by so much, the loop is of no use to anybody
 REMEMBERED_SECONDS = 10.0
+DESCRIPTORS = Path("/dev/fd")
 
 
 class Pulse:
@@ -84,7 +88,7 @@ async def metrics(request: web.Request) -> web.Response:
     """Answer the figures of this process in Prometheus' format."""
     app = request.app
     registry = CollectorRegistry()
-    hub, bell = app[keys.HUB], app[keys.BELL]
+    hub, bell, sessions = app[keys.HUB], app[keys.BELL], app.get(SESSIONS, {})
     for name, text, value in (
         ("connections", "Open socket connections", app[keys.SOCKETS].connections),
         ("replies_running", "Replies that this process is producing", app[keys.CONVERSATION].running),
@@ -97,9 +101,21 @@ async def metrics(request: web.Request) -> web.Response:
         ("bell_age", "Seconds since the bell was known to work", bell.age),
         ("bell_ignored_total", "Messages of the bell that were forged, broken or outdated", bell.ignored),
         ("loop_lag_seconds", "How late the event loop is", app[PULSE].lag),
+        ("http_sessions", "Sessions of clients without a socket", len(sessions)),
+        ("streams", "Open event streams", sum(session.attached for session in sessions.values())),
+        ("tasks", "Tasks of the event loop", len(asyncio.all_tasks())),
+        ("open_files", "Descriptors of the process, -1 where the system does not tell", _open_files()),
+        ("errors_total", "Records logged as errors", ERRORS.total),
     ):
         Gauge(f"greenroom_{name}", text, registry=registry).set(value)
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+def _open_files() -> int:
+    try:
+        return len(list(DESCRIPTORS.iterdir())) - 1  # the listing is one itself
+    except OSError:
+        return -1
 
 
 async def _beating(app: web.Application) -> AsyncIterator[None]:

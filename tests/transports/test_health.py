@@ -61,3 +61,19 @@ async def test_a_loop_that_stood_still_is_not_ready(server: Server) -> None:
     assert await until_ready(server.url, status="unavailable", loop="stalled") == 503
     pulse._stalled_until = 0.0
     assert await until_ready(server.url, status="ok") == 200
+
+
+async def test_what_a_process_holds_is_told(server: Server) -> None:
+    tasks, files = await figure(server.url, "tasks"), await figure(server.url, "open_files")
+    async with (
+        aiohttp.ClientSession() as http,
+        http.post(f"{server.url}/socket/v5/client/connect") as response,
+    ):
+        opened = await response.json()
+        assert await figure(server.url, "http_sessions") == 1
+        async with http.get(server.url + opened["stream"]) as stream:
+            await stream.content.readline()
+            assert await figure(server.url, "streams") == 1
+            assert await figure(server.url, "tasks") > tasks > 0
+            assert await figure(server.url, "open_files") > files > 0
+    assert await figure(server.url, "errors_total") >= 0
