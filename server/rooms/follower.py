@@ -103,15 +103,13 @@ class Follower:
         """Write entries that were just released, or fall behind when the client is slow."""
         if self not in room.live:
             return  # it left in this very tick
-        budget = HIGH_WATER - self.sink.size
-        if budget < 0:
+        if self.sink.size > HIGH_WATER:
             self._fall_behind(room)
-            return
-        if len(entries) > 1:
-            entries = _within(entries, budget)
-        self._write(room, entries)
-        if room.name in self.cursors and entries[-1].n < room.head:
-            self._fall_behind(room)
+        elif self._markers or self._until:
+            self._write_watching(room, entries)
+        else:
+            self.cursors[room.name] = entries[-1].n  # first, because a write may end in an abort
+            self.sink.write(entries)
 
     def page(self, room: Room, entries: Sequence[Entry]) -> None:
         """Write a page that was read after the cursor; at the head the room is live again."""
@@ -131,7 +129,7 @@ class Follower:
         if self._markers or self._until:
             self._write_watching(room, entries)
             return
-        self.cursors[room.name] = entries[-1].n  # first, because a write may end in an abort and in leaving
+        self.cursors[room.name] = entries[-1].n
         self.sink.write(entries)
 
     def _write_watching(self, room: Room, entries: Sequence[Entry]) -> None:
@@ -162,11 +160,3 @@ class Follower:
             self._markers.pop(room, None)
         if self._until is not None:
             self._until.pop(room, None)
-
-
-def _within(entries: list[Entry], budget: int) -> list[Entry]:
-    for index, entry in enumerate(entries):
-        budget -= entry.size
-        if budget < 0 and index:
-            return entries[:index]
-    return entries

@@ -8,13 +8,14 @@ from server.rooms.entry import Entry
 
 RING_ENTRIES = 512
 RING_BYTES = 256 * 1024
+PUSH_BYTES = 16 * 1024
 
 
 class Live(Protocol):
     """What a room needs of a follower."""
 
     def push(self, room: "Room", entries: list[Entry]) -> None:
-        """Take entries just released, in order."""
+        """Take entries just released, in order: the same list for every follower."""
 
 
 class Room:
@@ -49,8 +50,9 @@ class Room:
             released.append(entry_or_none)
         if released:
             self._remember(released)
-            for follower in list(self.live):
-                follower.push(self, released)
+            for part in _parts(released):
+                for follower in list(self.live):
+                    follower.push(self, part)
         return len(released)
 
     def newer(self, after: int, *, limit: int, budget: int) -> list[Entry] | None:
@@ -74,3 +76,18 @@ class Room:
         self._ring_bytes += sum(e.size for e in entries)
         while len(self.ring) > RING_ENTRIES or (self._ring_bytes > RING_BYTES and len(self.ring) > 1):
             self._ring_bytes -= self.ring.popleft().size
+
+
+def _parts(entries: list[Entry]) -> list[list[Entry]]:
+    """Cut what is released at once, so that one push cannot take a follower far above its high water."""
+    if len(entries) == 1:
+        return [entries]
+    parts: list[list[Entry]] = []
+    left = 0
+    for entry in entries:
+        left -= entry.size
+        if left < 0:
+            parts.append([])
+            left = PUSH_BYTES - entry.size
+        parts[-1].append(entry)
+    return parts

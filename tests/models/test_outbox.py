@@ -241,9 +241,9 @@ class FlushesLate(Outbox):
 
     def send(self, packet: Packet) -> None:
         super().send(packet)
-        if self._wire is not None:
-            late, self._held, self._held_bytes = self._held, [], 0
-            self._wire.write(b"".join(frame(p) for p in late))
+        if self.wire is not None:
+            late, self._held, self.held_bytes = self._held, [], 0
+            self.wire.write(b"".join(frame(p) for p in late))
 
 
 class SleepsThroughProbe(Outbox):

@@ -43,19 +43,21 @@ class Outbox:
     """Sends packets in order over a WebSocket, or holds them for polling and for the end of an upgrade.
 
     Synchronous: what a call writes is written at its end. After `close` or `abort` everything is dropped.
+    `wire` is the WebSocket once one is open and its upgrade is done, `held_bytes` what waits here; both are
+    for reading only.
     """
 
     __slots__ = (
-        "_candidate", "_held", "_held_bytes", "_owner", "_since", "_taken", "_total", "_waiting", "_watching",
-        "_wire", "closed",
+        "_candidate", "_held", "_owner", "_since", "_taken", "_total", "_waiting", "_watching", "closed",
+        "held_bytes", "wire",
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
-        self._wire: Wire | None = None
+        self.wire: Wire | None = None
         self._candidate: Wire | None = None
         self._held: list[Packet] = []
-        self._held_bytes = 0
+        self.held_bytes = 0
         self._waiting: Callable[[], None] | None = None
         self._total = 0
         self._taken = 0
@@ -66,14 +68,14 @@ class Outbox:
     @property
     def size(self) -> int:
         """Return the bytes that wait for the client, here and in the transport."""
-        if self._wire is not None:
-            return self._held_bytes + self._wire.get_write_buffer_size()
-        return self._held_bytes
+        if self.wire is not None:
+            return self.held_bytes + self.wire.get_write_buffer_size()
+        return self.held_bytes
 
     @property
     def direct(self) -> bool:
         """Tell whether frames may be written: a WebSocket is open and no upgrade is going on."""
-        return self._wire is not None and not self.closed
+        return self.wire is not None and not self.closed
 
     @property
     def upgrading(self) -> bool:
@@ -84,31 +86,33 @@ class Outbox:
         """Send one packet, now or when the client can take it."""
         if self.closed:
             return
-        if self._wire is not None:
+        if self.wire is not None:
             self.write(frame(packet))
             return
         self._held.append(packet)
-        self._held_bytes += len(packet.data)
+        self.held_bytes += len(packet.data)
         self._total += len(packet.data)
         if self._waiting is not None:
             self._waiting()
         self._weigh()
 
     def write(self, frames: bytes) -> None:
-        """Write prebuilt WebSocket frames; only while `direct`."""
-        if self._wire is None:
+        """Write prebuilt WebSocket frames; only while `direct`. This is the path of every delivery."""
+        wire = self.wire
+        if wire is None:
             raise RuntimeError("frames were written to a connection that is not a WebSocket")
-        if not self.closed and not self._wire.is_closing():
-            self._wire.write(frames)
+        if not self.closed and not wire.is_closing():
+            wire.write(frames)
             self._total += len(frames)
-            self._weigh()
+            if wire.get_write_buffer_size() > HIGH_WATER:
+                self._weigh()
 
     def poll(self, wake: Callable[[], None]) -> bool:
         """Open a GET; `wake` is called, perhaps repeatedly, when `take` has an answer. False: one is open."""
         if self._waiting is not None:
             return False
         self._waiting = wake
-        if self._held or self.upgrading or self._wire is not None or self.closed:
+        if self._held or self.upgrading or self.wire is not None or self.closed:
             wake()
         return True
 
@@ -123,16 +127,16 @@ class Outbox:
             count += 1
         taken = self._held[:count]
         del self._held[:count]
-        self._held_bytes -= sum(len(p.data) for p in taken)
+        self.held_bytes -= sum(len(p.data) for p in taken)
         return taken or [NOOP]
 
     def open(self, wire: Wire) -> None:
         """Use a WebSocket from the start."""
-        self._wire = wire
+        self.wire = wire
 
     def probe(self, wire: Wire) -> None:
         """Answer the probe of an upgrade: from now on all is held, and GETs are released."""
-        if self._wire is not None or self._candidate is not None or self.closed:
+        if self.wire is not None or self._candidate is not None or self.closed:
             raise RuntimeError("an upgrade was probed twice or too late")
         self._candidate = wire
         wire.write(frame(PROBED))
@@ -143,13 +147,13 @@ class Outbox:
         """Finish an upgrade: what was held goes first, then everything directly."""
         if self._candidate is None:
             raise RuntimeError("an upgrade was finished that had not been probed")
-        self._wire, self._candidate = self._candidate, None
+        self.wire, self._candidate = self._candidate, None
         held, self._held = self._held, []
         frames = b"".join(frame(packet) for packet in held)
-        self._total += len(frames) - self._held_bytes
-        self._held_bytes = 0
-        if frames and not self._wire.is_closing():
-            self._wire.write(frames)
+        self._total += len(frames) - self.held_bytes
+        self.held_bytes = 0
+        if frames and not self.wire.is_closing():
+            self.wire.write(frames)
         self._weigh()
 
     def fall_back(self) -> None:
@@ -183,7 +187,7 @@ class Outbox:
         if self.closed:
             return
         self.closed = True
-        self._held, self._held_bytes = [CLOSE], len(CLOSE.data)
+        self._held, self.held_bytes = [CLOSE], len(CLOSE.data)
         if self._waiting is not None:
             self._waiting()
         self._owner.cut(reason)

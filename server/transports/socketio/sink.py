@@ -24,18 +24,18 @@ class SocketSink:
 
     @property
     def size(self) -> int:
-        """Return the bytes that wait for the client."""
-        return self._outbox.size
+        """Return the bytes that wait for the client: the outbox's size, with one call less per delivery."""
+        outbox = self._outbox
+        wire = outbox.wire
+        return outbox.held_bytes if wire is None else outbox.held_bytes + wire.get_write_buffer_size()
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Send entries in order; over a WebSocket all of them in one write."""
         outbox = self._outbox
         if self._tail is not None:
-            tail = self._tail(entries) + b'"]'
-            for entry in entries:
-                outbox.send(Packet(b'%b,"%d%b' % (_prefix(entry), entry.n, tail)))
-        elif outbox.direct:
-            outbox.write(b"".join([part for entry in entries for part in _parts(entry)]))
+            self._write_recoverable(entries, self._tail(entries))
+        elif outbox.wire is not None:
+            outbox.write(_last.frames if entries is _last.entries else _last.encode(entries))
         else:
             for entry in entries:
                 outbox.send(Packet(_prefix(entry) + TAIL))
@@ -51,6 +51,37 @@ class SocketSink:
     def abort(self, reason: str) -> None:
         """Cut the connection; the client resumes."""
         self._outbox.abort(reason)
+
+    def _write_recoverable(self, entries: Sequence[Entry], tail: bytes) -> None:
+        outbox = self._outbox
+        if outbox.wire is None:
+            for entry in entries:
+                outbox.send(Packet(b'%b,"%d%b"]' % (_prefix(entry), entry.n, tail)))
+            return
+        parts: list[bytes] = []
+        for entry in entries:
+            prefix, end = _prefix(entry), b',"%d%b"]' % (entry.n, tail)
+            parts += header(len(prefix) + len(end)), prefix, end
+        outbox.write(b"".join(parts))
+
+
+class Last:
+    """The entries written last and their frames: a release is the same list for all its followers."""
+
+    __slots__ = ("entries", "frames")
+
+    def __init__(self) -> None:
+        self.entries: Sequence[Entry] = ()
+        self.frames = b""
+
+    def encode(self, entries: Sequence[Entry]) -> bytes:
+        """Return the frames of entries, for clients without cursor strings."""
+        self.frames = b"".join([part for entry in entries for part in _parts(entry)])
+        self.entries = entries
+        return self.frames
+
+
+_last = Last()
 
 
 def _prefix(entry: Entry) -> bytes:
