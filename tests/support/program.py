@@ -49,6 +49,18 @@ class Program:
             raise Refused(self.told())
         return line.decode().strip()
 
+    @property
+    def pid(self) -> int:
+        """Return the id of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def line(self) -> str:
+        """Return the next line that the program writes, "" after its last."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        return (await self._process.stdout.readline()).decode().strip()
+
     async def kill(self) -> None:
         """End the program by SIGKILL."""
         process, self._process = self._process, None
