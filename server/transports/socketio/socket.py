@@ -12,6 +12,7 @@ from server.transports.socketio.outbox import Outbox
 from server.transports.wire import end
 
 WATCH_SECONDS = 1.0
+LATE_SECONDS = 0.002  # by which timers may come late: a session is gone when the client was told it would be
 
 
 class Credentials(Protocol):
@@ -177,7 +178,9 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
     def _ping(self) -> None:
         self._pong_due = True
         self.outbox.send(PING)
-        self._ping_due = self._loop.call_later(self.server.limits.ping_timeout, self._timed_out)
+        timeout = self.server.limits.ping_timeout
+        sent = max(self._ping_due.when(), self._loop.time() - timeout / 10)  # it was late by a little
+        self._ping_due = self._loop.call_at(sent + timeout - LATE_SECONDS, self._timed_out)
 
     def _pong(self) -> None:
         if self._pong_due:
@@ -186,6 +189,11 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
             self._ping_due = self._loop.call_later(self.server.limits.ping_interval, self._ping)
 
     def _timed_out(self) -> None:
+        timeout = self.server.limits.ping_timeout
+        if self._loop.time() - self._ping_due.when() > timeout / 4:
+            # this process was held up: the pong may have come and not been read
+            self._ping_due = self._loop.call_later(timeout / 10, self._timed_out)
+            return
         self.shut("ping timeout", last=CLOSE)
 
 

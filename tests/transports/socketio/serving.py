@@ -12,6 +12,8 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from server.errors import RateLimited
+from server.transports.rates import Rate
 from server.transports.siblings import Siblings
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
@@ -19,11 +21,12 @@ from server.transports.socketio.packets import SocketPacket
 from server.transports.socketio.peer import Application, Client
 from server.transports.socketio.protocol import SocketServer
 
+UNLIMITED = Rate(per_second=1e6, burst=1_000_000)
 PROFILE = Limits(
     ping_interval=0.3, ping_timeout=0.2, connect_timeout=1.0, upgrade_timeout=1.0, attachment_timeout=0.5,
-    body_timeout=0.5, max_message=1_000_000,
+    body_timeout=0.5, max_message=1_000_000, rate=UNLIMITED,
 )  # fmt: skip
-PATIENT = Limits(max_message=64 * 1024)
+PATIENT = Limits(max_message=64 * 1024, rate=UNLIMITED)
 
 
 class Echo:
@@ -49,7 +52,7 @@ class Echo:
         elif event.name == "message-with-ack" and event.ack_id is not None:
             client.answer(event.ack_id, *event.args)
 
-    def overflow(self, client: Client, event: SocketPacket) -> None:
+    def refuse(self, client: Client, event: SocketPacket, error: RateLimited) -> None:
         self.overflown += 1
 
     def disconnected(self, client: Client) -> None:
