@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from server.rooms.entry import Entry
 
-Told = Literal["stop_reply", "stop_run", "session"]
+Told = Literal["stop_reply", "stop_run", "session", "socket"]
 
 
 class Listener(Protocol):

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 
+MAX_STRING = 2048  # more than the rooms of a session can fill
 _STRING = re.compile(r"(\d{1,16})\.(\d{1,9})((?:;\d{1,9}@\d{1,16})*)~([0-9a-z]{4})", re.ASCII)
 
 
@@ -25,7 +26,7 @@ def tail(alias: int, others: Mapping[int, int], *, session_tag: str) -> str:
 
 def parse(string: str, *, session_tag: str) -> dict[int, int] | None:
     """Return the cursors in a string by alias, None when it is not one of this session."""
-    match = _STRING.fullmatch(string)
+    match = _STRING.fullmatch(string) if len(string) <= MAX_STRING else None
     if match is None or match[4] != session_tag:
         return None
     pairs = [(match[2], match[1])]

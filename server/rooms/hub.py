@@ -141,15 +141,21 @@ class Hub:
         follower.close()
         self.drained(follower)
 
+    async def reach(self, name: str, *, after: int | None, epoch: str | None) -> Room | None:
+        """Return a room that can be followed after a number, None when what follows it is not kept."""
+        if after is None or after < 0 or epoch not in (None, self.epoch):
+            return None
+        room = await self.room(name)
+        if after > room.head:
+            room = await self.settle_head(name)  # another process has shown more than was heard here
+        return room if await self._entries.floor(name) <= after <= room.head else None
+
     async def place(self, name: str, *, after: int | None, epoch: str | None) -> Place:
         """Find from where to follow (core §5); raises Unavailable."""
+        room = await self.reach(name, after=after, epoch=epoch)
+        if room is not None and after is not None:
+            return Place(room=name, epoch=self.epoch, offset=room.head, cursor=after, recovered=True)
         room = await self.room(name)
-        usable = after is not None and epoch in (None, self.epoch) and after >= 0
-        if usable and after is not None and after > room.head:
-            room = await self.settle_head(name)  # another process has shown more than was heard here
-        head = room.head
-        if usable and after is not None and await self._entries.floor(name) <= after <= head:
-            return Place(room=name, epoch=self.epoch, offset=head, cursor=after, recovered=True)
         try:
             offset, state = await self._snapshots.take(room)
         except Behind:  # by a process that has heard more

@@ -1,9 +1,10 @@
-"""HTTP sessions: what a stream follows, for any process that serves it next."""
+"""Sessions: what a client follows, for any process that serves its next connection."""
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
+from pymongo import ReturnDocument
 
 from server.store.guard import guard
 
@@ -26,16 +27,21 @@ class SessionRoom:
 
 @dataclass(slots=True, kw_only=True)
 class Session:
-    """A stored session: whose it is, the hash of its stream's key, its rooms, and the next room's alias.
+    """A stored session: whose it is, its rooms, the next room's alias, and the epoch it began in.
 
-    `process` is its home: the one process that changes it.
+    `process` is its home: the one process that changes it; `turn` counts how often it was taken there, so
+    that of two connections with one session only the newer changes it. Over HTTP `key` is the hash of its
+    stream's key; a socket's has `sid` instead, the one that its client keeps.
     """
 
     id: str
     identity: dict[str, Any]
-    key: str
     aliases: int
     process: str
+    key: str = ""
+    sid: str | None = None
+    epoch: str = ""
+    turn: int = 0
     rooms: list[SessionRoom] = field(default_factory=list)
 
 
@@ -51,8 +57,11 @@ class SessionStore:
             "_id": session.id,
             "identity": session.identity,
             "key": session.key,
+            "sid": session.sid,
+            "epoch": session.epoch,
             "aliases": session.aliases,
             "process": session.process,
+            "turn": session.turn,
             "rooms": [_room_document(r) for r in session.rooms],
         }
         with guard():
@@ -63,19 +72,17 @@ class SessionStore:
             )
 
     async def find(self, session_id: str) -> Session | None:
-        """Return a session, None when it is unknown or closed."""
+        """Return a session over HTTP, None when it is unknown or closed."""
         with guard():
-            row = await self._sessions.find_one({"_id": session_id})
-        if row is None:
-            return None
-        return Session(
-            id=row["_id"],
-            identity=row["identity"],
-            key=row["key"],
-            aliases=row["aliases"],
-            process=row["process"],
-            rooms=[_room(r) for r in row["rooms"]],
-        )
+            row = await self._sessions.find_one({"_id": session_id, "sid": None})
+        return None if row is None else _session(row)
+
+    async def find_socket(self, session_id: str, *, within: int) -> Session | None:
+        """Return a socket's session, None when it is unknown or was not in use for some seconds."""
+        recent = {"$gt": ["$seen_at", {"$subtract": ["$$NOW", within * 1000]}]}
+        with guard():
+            row = await self._sessions.find_one({"_id": session_id, "sid": {"$ne": None}, "$expr": recent})
+        return None if row is None else _session(row)
 
     async def at_home(self, session_ids: list[str], process: str) -> set[str]:
         """Return those of the sessions whose home is a process."""
@@ -85,13 +92,26 @@ class SessionStore:
             ).to_list(None)
         return {str(row["_id"]) for row in rows}
 
-    async def move(self, session_id: str, *, to: str, home: str) -> bool:
-        """Give a session another home; False when its home is not the one it was."""
+    async def elsewhere(self, session_ids: list[str], process: str) -> set[str]:
+        """Return those of the sessions whose home is another process."""
         with guard():
-            moved = await self._sessions.update_one(
-                {"_id": session_id, "process": home}, {"$set": {"process": to}}
+            rows = await self._sessions.find(
+                {"_id": {"$in": session_ids}, "process": {"$ne": process}}, {"_id": True}
+            ).to_list(None)
+        return {str(row["_id"]) for row in rows}
+
+    async def take(self, session: Session, *, process: str) -> Session | None:
+        """Make a process a session's home, in use from now on; return it as it is stored since.
+
+        None when it was taken since it was read: of several at a time one is the first.
+        """
+        with guard():
+            row = await self._sessions.find_one_and_update(
+                _mine(session),
+                [{"$set": {"process": process, "turn": session.turn + 1, "seen_at": "$$NOW"}}],
+                return_document=ReturnDocument.AFTER,
             )
-        return moved.modified_count == 1
+        return None if row is None else _session(row)
 
     async def save_room(self, session: Session, room: SessionRoom) -> None:
         """Add a room to a session, or store what has changed about it; the other rooms are not touched.
@@ -99,7 +119,7 @@ class SessionStore:
         Does nothing when the session has left its home.
         """
         document = _room_document(room)
-        mine = {"_id": session.id, "process": session.process}
+        mine = _mine(session)
         with guard():
             added = await self._sessions.update_one(
                 {**mine, "rooms.alias": {"$ne": room.alias}},
@@ -112,26 +132,53 @@ class SessionStore:
 
     async def drop_room(self, session: Session, alias: int) -> None:
         """Remove a room from a session that is at home; its alias is not given again."""
-        mine = {"_id": session.id, "process": session.process}
         with guard():
-            await self._sessions.update_one(mine, {"$pull": {"rooms": {"alias": alias}}})
+            await self._sessions.update_one(_mine(session), {"$pull": {"rooms": {"alias": alias}}})
 
     async def touch(self, session_ids: list[str]) -> None:
         """Note that sessions are in use."""
-        with guard():
-            await self._sessions.update_many({"_id": {"$in": session_ids}}, [{"$set": {"seen_at": "$$NOW"}}])
+        if session_ids:
+            in_use = {"_id": {"$in": session_ids}}
+            with guard():
+                await self._sessions.update_many(in_use, [{"$set": {"seen_at": "$$NOW"}}])
 
     async def close(self, session_id: str) -> bool:
         """Remove a session; False when it was gone."""
         with guard():
             return (await self._sessions.delete_one({"_id": session_id})).deleted_count == 1
 
-    async def expire(self, seconds: int) -> None:
-        """Remove the sessions that nobody has used for a while."""
+    async def close_all(self, sessions: list[Session]) -> None:
+        """Remove sessions, but for those that were taken since."""
+        if sessions:
+            with guard():
+                await self._sessions.delete_many({"$or": [_mine(session) for session in sessions]})
+
+    async def expire(self, seconds: int, *, sockets: bool = False) -> None:
+        """Remove the sessions of sockets, or those over HTTP, that nobody has used for a while."""
+        kind: dict[str, Any] = {"sid": {"$ne": None}} if sockets else {"sid": None}
         with guard():
             await self._sessions.delete_many(
-                {"$expr": {"$lt": ["$seen_at", {"$subtract": ["$$NOW", seconds * 1000]}]}}
+                {**kind, "$expr": {"$lt": ["$seen_at", {"$subtract": ["$$NOW", seconds * 1000]}]}}
             )
+
+
+def _mine(session: Session) -> dict[str, Any]:
+    """Return what a session is found by unless it has left its home, or was taken there once more."""
+    return {"_id": session.id, "process": session.process, "turn": session.turn}
+
+
+def _session(row: dict[str, Any]) -> Session:
+    return Session(
+        id=row["_id"],
+        identity=row["identity"],
+        key=row["key"],
+        sid=row["sid"],
+        epoch=row["epoch"],
+        aliases=row["aliases"],
+        process=row["process"],
+        turn=row["turn"],
+        rooms=[_room(r) for r in row["rooms"]],
+    )
 
 
 def _room_document(room: SessionRoom) -> dict[str, Any]:

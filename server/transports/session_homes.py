@@ -84,7 +84,7 @@ class Homes:
                 raise HandedOver(await self._siblings.hand_over(request, sibling, body=await request.read()))
             except NoSibling:
                 log.info("session moves here; its home is on another host or gone", home=record.process)
-        if await self._store.move(record.id, to=self._process.name, home=record.process):
+        if await self._store.take(record, process=self._process.name) is not None:
             self._bell.tell(record.process, "session", record.id)
 
     def _told(self, session_id: str) -> None:

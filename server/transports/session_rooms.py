@@ -1,4 +1,4 @@
-"""The rooms of an HTTP session: members, those left by themselves, and their cursor strings (core §6)."""
+"""The rooms of a stored session: members, those left by themselves, and their cursor strings (core §6)."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,8 +12,8 @@ MAX_ENDED = 8
 class SessionRooms:
     """Changes in one tick, and is stored room by room by `save`; nothing else here waits.
 
-    A room that left by itself stays in the strings with the number of its end, for a stream that breaks may
-    not have brought that end: the next one goes on before it. The eight newest are kept so.
+    A room that left by itself stays in the strings with the number of its end, for a connection that breaks
+    may not have brought that end: the next one goes on before it. The eight newest are kept so.
     """
 
     def __init__(self, record: Session, store: SessionStore) -> None:
@@ -24,6 +24,12 @@ class SessionRooms:
         self._ended = {room.alias: room for room in record.rooms if room.ended is not None}
         self._unsaved: dict[int, SessionRoom] = {}
         self._saving = asyncio.Lock()
+        self._tagged = "", ""
+
+    @property
+    def unsaved(self) -> bool:
+        """Tell whether something is not stored yet."""
+        return bool(self._unsaved)
 
     def add(self, name: str, *, start: int, epoch: str, until: frozenset[str]) -> SessionRoom:
         """Add a member, under an alias that no other room had; it must not be one yet."""
@@ -94,5 +100,11 @@ class SessionRooms:
                     raise
 
     def _tag(self, epoch: str) -> str:
-        """Return what ties strings to this session and to the epoch that their numbers belong to."""
-        return tag(f"{self._record.id}.{epoch}")
+        if self._tagged[0] != epoch:
+            self._tagged = epoch, session_tag(self._record.id, epoch=epoch)
+        return self._tagged[1]
+
+
+def session_tag(session_id: str, *, epoch: str) -> str:
+    """Return what ties strings to a session and to the epoch that their numbers belong to."""
+    return tag(f"{session_id}.{epoch}")

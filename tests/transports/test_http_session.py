@@ -101,7 +101,7 @@ async def test_no_more_rooms_than_allowed_are_joined_at_once(server: Server, cas
 async def test_a_room_that_cannot_be_stored_is_not_joined(server: Server, cast: Cast) -> None:
     (talk,) = await chats(cast, 1)
     away = connect("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "away")
-    record = Session(id=new(), identity={}, key="", aliases=0, process="")
+    record = Session(id=new(), identity={}, aliases=0, process="")
     session = HttpSession(server.app[keys.HUB], record, away.sessions)
     joins = [session.join(talk.room, after=0, epoch=None, marker=None) for _ in range(3)]
     refused = await asyncio.gather(*joins, session.enter(talk.room), return_exceptions=True)
@@ -332,9 +332,9 @@ async def test_who_may_not_use_a_session_does_not_move_it(server: Server, cast: 
     client, stranger = await cast.http(), await cast.http()
     await client.drop()
     session_id, store = client.headers["X-Session-Id"], server.app[keys.STORE].sessions
-    here = (await stored(server, client)).process
+    here = await stored(server, client)
     del server.app[SESSIONS][session_id]
-    assert await store.move(session_id, to="elsewhere", home=here)  # as if it lived in another process
+    assert await store.take(here, process="elsewhere")  # as if it lived in another process
     stream = client.stream_path.partition("?")[0]
     for address in (stream, f"{stream}?key=wrong"):
         async with aiohttp.ClientSession() as http, http.get(server.url + address) as response:
@@ -347,7 +347,7 @@ async def test_who_may_not_use_a_session_does_not_move_it(server: Server, cast: 
     assert found.process == "elsewhere"
     assert session_id not in server.app[SESSIONS]
     await client.resume()
-    assert (await stored(server, client)).process == here
+    assert (await stored(server, client)).process == here.process
 
 
 async def test_a_stream_is_only_gotten(server: Server, cast: Cast) -> None:
