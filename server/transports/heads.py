@@ -1,0 +1,97 @@
+"""HTTP connections whose requests have to be asked within ten seconds: aiohttp alone has no such deadline.
+
+`PRIVATE` names all that is touched of aiohttp beyond its documented interface;
+tests/transports/test_heads.py fails when a version changes one of them.
+"""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+HEAD_SECONDS = 10.0
+PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (web.AppRunner, ("__init__", "_make_server")),
+    (web.Application, ("_make_handler",)),
+    (web.Server, ("__init__", "__call__")),
+    (web.RequestHandler, ("__init__", "connection_made", "connection_lost", "data_received", "start")),
+)
+
+
+class Runner(web.AppRunner):
+    """Runs an application; a client has ten seconds for the whole head of each request, however it drips.
+
+    The time of the first begins with the connection, and that of others with their first byte: in between a
+    connection may be kept alive for as long as aiohttp lets it.
+    """
+
+    def __init__(
+        self,
+        app: web.Application,
+        *,
+        shutdown_timeout: float,
+        head_timeout: float = HEAD_SECONDS,
+        **options: Any,
+    ) -> None:
+        super().__init__(app, shutdown_timeout=shutdown_timeout, access_log=None, **options)
+        self._options = options
+        self._head_timeout = head_timeout
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            made.request_handler,
+            request_factory=made.request_factory,
+            head_timeout=self._head_timeout,
+            access_log=None,
+            **self._options,
+        )
+
+
+class _Server(web.Server):
+    """Makes the connections."""
+
+    def __init__(self, handler: Any, *, request_factory: Any, head_timeout: float, **options: Any) -> None:
+        super().__init__(handler, request_factory=request_factory)
+        self._head_timeout = head_timeout
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(
+            self, head_timeout=self._head_timeout, loop=asyncio.get_running_loop(), **self._options
+        )
+
+
+class _Connection(web.RequestHandler):
+    """One connection; `_waiter` is pending while aiohttp waits for a head, `_request_count` counts heads."""
+
+    __slots__ = ("_head_due", "_head_timeout")
+
+    def __init__(self, manager: web.Server, *, head_timeout: float, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._head_timeout = head_timeout
+        self._head_due: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._expect()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._settle()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count != before:
+            self._settle()
+        elif self._head_due is None and self._waiter is not None and not self._waiter.done():
+            self._expect()
+
+    def _expect(self) -> None:
+        self._head_due = asyncio.get_running_loop().call_later(self._head_timeout, self.force_close)
+
+    def _settle(self) -> None:
+        if self._head_due is not None:
+            self._head_due.cancel()
+            self._head_due = None
