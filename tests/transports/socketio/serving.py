@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +13,23 @@ import orjson
 from aiohttp import web
 
 from server.errors import RateLimited
-from server.transports.rates import Rate
 from server.transports.siblings import Siblings
+from server.transports.socketio import profile
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.packets import SocketPacket
 from server.transports.socketio.peer import Application, Client
 from server.transports.socketio.protocol import SocketServer
 
-UNLIMITED = Rate(per_second=1e6, burst=1_000_000)
-PROFILE = Limits(
-    ping_interval=0.3, ping_timeout=0.2, connect_timeout=1.0, upgrade_timeout=1.0, attachment_timeout=0.5,
-    body_timeout=0.5, max_message=1_000_000, rate=UNLIMITED,
-)  # fmt: skip
-PATIENT = Limits(max_message=64 * 1024, rate=UNLIMITED)
+PROFILE = replace(profile.LIMITS, upgrade_timeout=1.0, attachment_timeout=0.5, body_timeout=0.5)
+PATIENT = Limits(max_message=64 * 1024, rate=PROFILE.rate)
 
 
-class Echo:
-    """The application that the protocol's test suites expect."""
-
-    namespaces = ("/", "/custom")
+class Echo(profile.Echo):
+    """The product's echo, which keeps what it has seen; it greets at once, so that order can be told."""
 
     def __init__(self) -> None:
+        super().__init__(auth_after=0)
         self.clients: list[Client] = []
         self.gone: list[Client] = []
         self.events: list[SocketPacket] = []
@@ -43,17 +38,14 @@ class Echo:
 
     async def connect(self, client: Client, auth: dict[str, Any]) -> Callable[[], None]:
         self.clients.append(client)
-        return lambda: client.emit("auth", auth)
+        return await super().connect(client, auth)
 
     async def event(self, client: Client, event: SocketPacket) -> None:
         self.events.append(event)
-        if event.name == "message":
-            client.emit("message-back", *event.args)
-        elif event.name == "message-with-ack" and event.ack_id is not None:
-            client.answer(event.ack_id, *event.args)
+        await super().event(client, event)
 
     def refuse(self, client: Client, event: SocketPacket, error: RateLimited) -> None:
-        self.overflown += 1
+        self.overflown += 1  # and goes on, as the product does
 
     def disconnected(self, client: Client) -> None:
         self.gone.append(client)
