@@ -1,0 +1,276 @@
+"""Connection state recovery: clients that ask for it come back into their session (core §6)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import structlog
+
+from server.engine.access import Identity
+from server.engine.ids import new
+from server.errors import Unavailable
+from server.rooms.bell import Bell
+from server.rooms.hub import Hub
+from server.rooms.process import Process
+from server.rooms.room import Room
+from server.store.sessions import Session, SessionRoom, SessionStore
+from server.transports.session_connection import SessionConnection
+from server.transports.session_rooms import session_tag
+from server.transports.socketio.outbox import Outbox
+from server.transports.socketio.sink import SocketSink
+
+log = structlog.get_logger(__name__)
+WITHIN_SECONDS = 120
+KEPT_SECONDS = 600  # longer, so that the records of living clients outlast a database that was away
+SWEEP_SECONDS = 20.0
+SWEPT_AT_ONCE = 500
+LONGEST_ID = 36
+REPLACED = "connection replaced"
+
+MayFollow = Callable[[Identity, str], Awaitable[bool]]
+
+
+class RecoveringConnection(SessionConnection):
+    """A socket's connection whose entries carry cursor strings; `recovered` tells whether it goes on."""
+
+    sink: SocketSink
+
+    def __init__(self, hub: Hub, outbox: Outbox, *, record: Session, store: SessionStore) -> None:
+        super().__init__(hub, SocketSink(outbox, tail=self.tail), record=record, store=store)
+        self.recovered = False
+        self.ended = False
+        self._places: list[tuple[SessionRoom, Room, int]] = []
+
+    @property
+    def sid(self) -> str:
+        """Return the id that the client keeps as long as it comes back into this session."""
+        return self.record.sid or ""
+
+    async def find(self, offset: object, may: Callable[[str], Awaitable[bool]]) -> bool:
+        """Find the place in every room; False when one is gone, or not the client's to follow any more."""
+        epoch = self._hub.epoch
+        seen = self.rooms.seen(offset, epoch=epoch) if isinstance(offset, str) else None
+        seen = seen or {}
+        self.rooms.settle(seen, epoch=epoch)
+        for member in list(self.rooms.members.values()):
+            if not await may(member.room):
+                return False
+            cursor = seen.get(member.alias, member.start)
+            room = await self._hub.reach(member.room, after=cursor, epoch=member.epoch)
+            if room is None:
+                return False
+            self._places.append((member, room, cursor))
+        await self.rooms.save()
+        self.recovered = True
+        return True
+
+    def begin(self) -> None:
+        """Follow every room, in the tick that has told the client of its session."""
+        places, self._places = self._places, []
+        for member, room, cursor in places:
+            self._go_on(member, room, cursor)
+        for name in self.rooms.members:
+            self._start(name)
+
+
+class Recovery:
+    """Keeps the sessions of clients that ask for recovery, and gives them back to who they belong to.
+
+    Any process can: the newest connection of a session makes its process the session's home, and the older
+    one is cut, wherever it is.
+    """
+
+    def __init__(
+        self, hub: Hub, *, store: SessionStore, bell: Bell, process: Process, may_follow: MayFollow
+    ) -> None:
+        self._hub = hub
+        self._store = store
+        self._bell = bell
+        self._process = process
+        self._may_follow = may_follow
+        self._here: dict[str, RecoveringConnection] = {}
+        self._dropped: list[RecoveringConnection] = []
+        self._left: list[Session] = []
+        self._storing = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        bell.on_told("socket", self._told)
+
+    async def open(
+        self, outbox: Outbox, identity: Identity, *, sid: str, auth: dict[str, Any]
+    ) -> RecoveringConnection:
+        """Return the connection of the session that a client names, else of a new one; raises Unavailable.
+
+        Cancelling leaves the session as it was, for another try.
+        """
+        await self.flush()
+        pid, offset = auth.get("pid"), auth.get("offset")
+        if isinstance(pid, str) and len(pid) <= LONGEST_ID:
+            record = await self._store.find_socket(pid, within=WITHIN_SECONDS)
+            if record is not None and self._is_of(record, identity):
+                connection = await self._resume(outbox, identity, record=record, offset=offset)
+                if connection is not None:
+                    return connection
+        return await self._new(outbox, identity, sid=sid, offset=offset)
+
+    def closed(self, connection: RecoveringConnection, *, left: bool) -> None:
+        """Note that a connection is gone, for now or for good; harmless when noted before."""
+        here = self._forget(connection)
+        if left and not connection.ended:
+            connection.ended = True
+            self._left.append(connection.record)
+        elif here:
+            self._dropped.append(connection)
+        if (self._dropped or self._left) and not self._storing.locked():
+            self._own(self._store_soon())
+
+    async def flush(self) -> None:
+        """Store what is not stored of connections that are gone; raises Unavailable."""
+        async with self._storing:
+            while self._dropped or self._left:
+                dropped, self._dropped = self._dropped, []
+                left, self._left = self._left, []
+                try:
+                    for connection in dropped:
+                        await connection.rooms.save()
+                    await self._store.touch([connection.record.id for connection in dropped])
+                    await self._store.close_all(left)
+                except BaseException:
+                    self._dropped += dropped
+                    self._left += left
+                    raise
+
+    async def run(self) -> None:
+        """Look after the sessions until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await self.sweep()
+            except Unavailable:
+                log.warning("socket sessions not swept")
+
+    async def sweep(self) -> None:
+        """Store what has changed, note who is in use, cut who is at home elsewhere; raises Unavailable."""
+        await self.flush()
+        here = list(self._here.values())
+        for start in range(0, len(here), SWEPT_AT_ONCE):
+            await self._sweep(here[start : start + SWEPT_AT_ONCE])
+        await self._store.expire(KEPT_SECONDS, sockets=True)
+
+    async def close(self, *, patience: float) -> None:
+        """Store the rest; what cannot be stored counts from when its session was last noted as in use."""
+        try:
+            async with asyncio.timeout(patience):
+                await self.flush()
+        except (TimeoutError, Unavailable):
+            log.warning("closed socket sessions not stored")
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _sweep(self, connections: list[RecoveringConnection]) -> None:
+        for connection in connections:
+            if connection.rooms.unsaved:
+                await connection.rooms.save()
+        ids = [connection.record.id for connection in connections]
+        elsewhere = await self._store.elsewhere(ids, self._process.name)
+        for connection in connections:
+            if connection.record.id in elsewhere:
+                self._let_go(connection)
+        await self._store.touch([session_id for session_id in ids if session_id not in elsewhere])
+
+    def _is_of(self, record: Session, identity: Identity) -> bool:
+        """Tell whether a session is somebody's, with the same role, and its numbers still mean the same."""
+        owner = Identity(**record.identity)
+        same = replace(owner, expires=None) == replace(identity, expires=None)
+        return same and record.epoch == self._hub.epoch
+
+    async def _resume(
+        self, outbox: Outbox, identity: Identity, *, record: Session, offset: object
+    ) -> RecoveringConnection | None:
+        """Take a session and find its places; without all of them it ends."""
+        taken = await self._store.take(record, process=self._process.name)
+        if taken is None:
+            return None
+        connection = RecoveringConnection(self._hub, outbox, record=taken, store=self._store)
+        if not self._install(connection):
+            return None
+        if record.process != self._process.name:
+            self._bell.tell(record.process, "socket", record.id)
+        try:
+            if await connection.find(offset, partial(self._may_follow, identity)):
+                return connection
+        except BaseException:
+            self._forget(connection)
+            raise
+        self.closed(connection, left=True)
+        return None
+
+    def _install(self, connection: RecoveringConnection) -> bool:
+        """Cut an older connection of the session; False when this one is the older."""
+        session_id = connection.record.id
+        other = self._here.get(session_id)
+        if other is not None and other.record.turn > connection.record.turn:
+            return False
+        self._here[session_id] = connection
+        if other is not None:
+            other.sink.abort(REPLACED)
+        return True
+
+    async def _new(
+        self, outbox: Outbox, identity: Identity, *, sid: str, offset: object
+    ) -> RecoveringConnection:
+        """Begin a session in the client's own room."""
+        room = await self._hub.room(identity.key)
+        epoch = self._hub.epoch
+        session_id = new()
+        while isinstance(offset, str) and offset.endswith(session_tag(session_id, epoch=epoch)):
+            session_id = new()  # the client keeps the old session's string until an event brings another
+        record = Session(
+            id=session_id,
+            identity=asdict(identity),
+            sid=sid,
+            epoch=epoch,
+            aliases=1,
+            process=self._process.name,
+            rooms=[SessionRoom(alias=0, room=identity.key, start=room.head, epoch=epoch)],
+        )
+        await self._store.create(record)
+        connection = RecoveringConnection(self._hub, outbox, record=record, store=self._store)
+        self._install(connection)
+        return connection
+
+    def _told(self, session_id: str) -> None:
+        """Look whether a session has been taken elsewhere."""
+        if (connection := self._here.get(session_id)) is not None:
+            self._own(self._look(connection))
+
+    async def _look(self, connection: RecoveringConnection) -> None:
+        try:
+            if await self._store.elsewhere([connection.record.id], self._process.name):
+                self._let_go(connection)
+        except Unavailable:
+            log.info("socket session not looked at; it is with the next sweep")
+
+    def _let_go(self, connection: RecoveringConnection) -> None:
+        if self._forget(connection):
+            connection.sink.abort(REPLACED)
+
+    def _forget(self, connection: RecoveringConnection) -> bool:
+        """Forget a connection; False when another one has taken its place."""
+        if self._here.get(connection.record.id) is not connection:
+            return False
+        del self._here[connection.record.id]
+        return True
+
+    async def _store_soon(self) -> None:
+        try:
+            await self.flush()
+        except Unavailable:
+            log.info("closed socket sessions not stored; they are with the next sweep")
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
