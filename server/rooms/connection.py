@@ -36,12 +36,12 @@ class Connection:
 
     def member(self, room: str) -> bool:
         """Tell whether the room is followed."""
-        return room in self.follower.cursors
+        return room in self.follower.rooms
 
     @property
     def full(self) -> bool:
         """Tell whether no further room may be joined."""
-        return len(self.follower.cursors) >= MAX_ROOMS
+        return len(self.follower.rooms) >= MAX_ROOMS
 
     async def join(
         self, name: str, *, after: int | None, epoch: str | None, marker: ServerEvent | None

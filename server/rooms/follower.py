@@ -43,39 +43,53 @@ class Follower:
     """Follows rooms for one sink; `wake` is called when a room has fallen behind and needs its pump.
 
     Exactly the entries after a cursor are written, each once, in order. `push` and `page` run in one tick:
-    what was written, the cursor, and whether the room is live change together.
+    what was written, the cursor, and whether the room is live change together. The cursor of a live room is
+    its head, so that a delivery has nothing to note; that of a room which is behind is kept here.
     """
 
-    __slots__ = ("_markers", "_until", "_wake", "behind", "closed", "cursors", "sink")
+    __slots__ = ("_markers", "_places", "_until", "_wake", "behind", "closed", "rooms", "sink")
 
     def __init__(self, sink: Sink, wake: Callable[["Follower"], None]) -> None:
         self.sink = sink
-        self.cursors: dict[str, int] = {}
+        self.rooms: dict[str, Room] = {}
         self.behind: dict[str, Room] = {}
         self.closed = False
+        self._places: dict[str, int] = {}
         self._wake = wake
         self._markers: dict[str, Marker] | None = None
         self._until: dict[str, frozenset[str]] | None = None
+
+    @property
+    def cursors(self) -> dict[str, int]:
+        """Return up to where each room has been written."""
+        places = self._places
+        return {name: places.get(name, room.head) for name, room in self.rooms.items()}
+
+    def place(self, room: str) -> int:
+        """Return up to where a room has been written that is behind."""
+        return self._places[room]
 
     def follow(self, room: Room, cursor: int, *, marker: Marker | None = None) -> None:
         """Start after `cursor`; `marker` is answered when its number has been written.
 
         Does nothing when the room is followed already, or when the client is gone.
         """
-        if room.name in self.cursors or self.closed:
+        if room.name in self.rooms or self.closed:
             return
-        self.cursors[room.name] = cursor
+        self.rooms[room.name] = room
         if marker is not None:
             self._markers = {**(self._markers or {}), room.name: marker}
         if cursor == room.head:
             room.live[self] = None
         else:
-            self._fall_behind(room)
-        self._mark(room.name)  # due already when it begins there, whatever came since the place was found
+            self._fall_behind(room, cursor)
+        self._mark(
+            room.name, cursor
+        )  # due already when it begins there, whatever came since the place was found
 
     def leave_after(self, room: str, events: frozenset[str]) -> None:
         """Leave a room by itself once one of these events has been written."""
-        if room in self.cursors:
+        if room in self.rooms:
             self._until = {**(self._until or {}), room: events}
 
     def stay(self, room: str) -> None:
@@ -91,71 +105,73 @@ class Follower:
         """Stop following; False when it was not followed."""
         room.live.pop(self, None)
         self._drop(room.name)
-        return self.cursors.pop(room.name, None) is not None
+        return self.rooms.pop(room.name, None) is not None
 
     def close(self) -> None:
         """Follow nothing any more; the caller takes the follower out of its rooms."""
         self.closed = True
         self.behind.clear()
-        self.cursors.clear()
+        self.rooms.clear()
+        self._places.clear()
 
     def push(self, room: Room, entries: list[Entry]) -> None:
         """Write entries that were just released, or fall behind when the client is slow."""
-        if self not in room.live:
-            return  # it left in this very tick
+        if self.closed:
+            return  # in this very tick
         if self.sink.size > HIGH_WATER:
-            self._fall_behind(room)
+            self._fall_behind(room, entries[0].n - 1)
         elif self._markers or self._until:
             self._write_watching(room, entries)
         else:
-            self.cursors[room.name] = entries[-1].n  # first, because a write may end in an abort
             self.sink.write(entries)
 
     def page(self, room: Room, entries: Sequence[Entry]) -> None:
         """Write a page that was read after the cursor; at the head the room is live again."""
         if self.behind.get(room.name) is not room:
             return
-        fresh = [e for e in entries if e.n > self.cursors[room.name]]
-        if fresh and fresh[0].n != self.cursors[room.name] + 1:
+        place = self._places[room.name]
+        fresh = [e for e in entries if e.n > place]
+        if fresh and fresh[0].n != place + 1:
             return  # the room was left and joined again elsewhere while the page was read
         if fresh:
+            self._places[room.name] = place = fresh[-1].n  # first, because a write may end in an abort
             self._write(room, fresh)
-        if self.cursors.get(room.name) == room.head:
-            self.behind.pop(room.name, None)
+        if place == room.head and self.behind.pop(room.name, None) is not None:
+            del self._places[room.name]
             room.live[self] = None
-            self._mark(room.name)
+            self._mark(room.name, place)
 
     def _write(self, room: Room, entries: Sequence[Entry]) -> None:
         if self._markers or self._until:
             self._write_watching(room, entries)
-            return
-        self.cursors[room.name] = entries[-1].n
-        self.sink.write(entries)
+        else:
+            self.sink.write(entries)
 
     def _write_watching(self, room: Room, entries: Sequence[Entry]) -> None:
         """Write one by one, so that markers and leaving happen at their exact place."""
         for entry in entries:
-            self.cursors[room.name] = entry.n
             self.sink.write((entry,))
-            if room.name not in self.cursors:
+            if room.name not in self.rooms:
                 return
-            self._mark(room.name)
+            self._mark(room.name, entry.n)
             if self._until and entry.name in self._until.get(room.name, ()):
                 self.leave(room)
                 return
 
-    def _mark(self, room: str) -> None:
-        if self._markers and (marker := self._markers.get(room)) and self.cursors[room] >= marker.n:
+    def _mark(self, room: str, cursor: int) -> None:
+        if self._markers and (marker := self._markers.get(room)) and cursor >= marker.n:
             del self._markers[room]
             self.sink.answer(marker.event, marker.data)
 
-    def _fall_behind(self, room: Room) -> None:
+    def _fall_behind(self, room: Room, cursor: int) -> None:
         room.live.pop(self, None)
         self.behind[room.name] = room
+        self._places[room.name] = cursor
         self._wake(self)
 
     def _drop(self, room: str) -> None:
         self.behind.pop(room, None)
+        self._places.pop(room, None)
         if self._markers is not None:
             self._markers.pop(room, None)
         if self._until is not None:

@@ -135,7 +135,7 @@ class Hub:
 
     def forget(self, follower: Follower) -> None:
         """Take a follower out of all its rooms."""
-        for name in list(follower.cursors):
+        for name in list(follower.rooms):
             if (room := self._rooms.get(name)) is not None:
                 follower.leave(room)
         follower.close()

@@ -61,7 +61,7 @@ class Pumps:
                     continue
                 name, room = next(iter(follower.behind.items()))
                 follower.behind[name] = follower.behind.pop(name)  # the others get their turn
-                page = await self._page(room, follower.cursors[name])
+                page = await self._page(room, follower.place(name))
                 if page is None:
                     follower.sink.abort("place is gone")
                     return

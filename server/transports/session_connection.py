@@ -126,7 +126,7 @@ class SessionConnection(Connection):
         """Stop following a room that is no member any more."""
         self._tail = None
         self._markers.pop(name, None)
-        if name not in self.follower.cursors:
+        if name not in self.follower.rooms:
             return
         if (room := self._hub.loaded_room(name)) is not None:
             self.follower.leave(room)
@@ -136,7 +136,7 @@ class SessionConnection(Connection):
     def _start(self, name: str) -> None:
         """Follow a member now if the client listens and does not follow it already."""
         member = self.rooms.members.get(name)
-        if not self.listening or member is None or name in self.follower.cursors:
+        if not self.listening or member is None or name in self.follower.rooms:
             return
         room = self._hub.loaded_room(name)
         if room is None or member.epoch != self._hub.epoch:

@@ -71,9 +71,9 @@ class LateSwitch(Follower):
 class Overrun(Follower):
     """Writes only what fits of a release, and stays live."""
 
-    def _fall_behind(self, room: Room) -> None:
+    def _fall_behind(self, room: Room, cursor: int) -> None:
         if room.live.get(self, "not live") is not None:
-            super()._fall_behind(room)
+            super()._fall_behind(room, cursor)
 
 
 class TrustsPages(Follower):
@@ -81,7 +81,7 @@ class TrustsPages(Follower):
 
     def page(self, room: Room, entries: Sequence[Entry]) -> None:
         """Write what is newer than the cursor, whatever lies between."""
-        fresh = [e for e in entries if e.n > self.cursors.get(room.name, e.n)]
+        fresh = [e for e in entries if e.n > self._places.get(room.name, e.n)]
         if fresh:
             self._write(room, fresh)
         super().page(room, ())
@@ -107,9 +107,10 @@ class Stays(Follower):
 class Sleeps(Follower):
     """Falls behind without a word."""
 
-    def _fall_behind(self, room: Room) -> None:
+    def _fall_behind(self, room: Room, cursor: int) -> None:
         room.live.pop(self, None)
         self.behind[room.name] = room
+        self._places[room.name] = cursor
 
 
 class Forgets(Room):

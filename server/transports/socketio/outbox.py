@@ -59,7 +59,7 @@ class Outbox:
         self._held: list[Packet] = []
         self.held_bytes = 0
         self._waiting: Callable[[], None] | None = None
-        self._total = 0
+        self._total = 0  # bytes sent since the client is watched, and what waited then
         self._taken = 0
         self._since = 0.0
         self._watching = False
@@ -103,7 +103,8 @@ class Outbox:
             raise RuntimeError("frames were written to a connection that is not a WebSocket")
         if not self.closed and not wire.is_closing():
             wire.write(frames)
-            self._total += len(frames)
+            if self._watching:
+                self._total += len(frames)
             if wire.get_write_buffer_size() > HIGH_WATER:
                 self._weigh()
 
@@ -200,5 +201,5 @@ class Outbox:
             self.abort(SLOW)
         elif not self._watching:
             self._watching = True
-            self._taken, self._since = self._total - size, self._owner.now()
+            self._total, self._taken, self._since = size, 0, self._owner.now()
             self._owner.watch()
