@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import orjson
 import structlog
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 from structlog.typing import Processor
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -21,6 +23,7 @@ Record = MutableMapping[str, Any]
 SECRET = frozenset(
     {"token", "secret", "api_key", "authorization", "password", "cookie", "mongodb_url", "redis_url"}
 )
+OF_CLIENTS = (HttpProcessingError, RequestPayloadError)  # what they sent is no HTTP, or cannot be unpacked
 FRAMES = 30
 STDERR = 2
 
@@ -103,6 +106,8 @@ class _Library(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log a record under its template; arguments and further lines may quote data."""
+        if isinstance(_exception(record.exc_info), OF_CLIENTS):
+            return  # it was answered; anybody could fill the log with it
         text = record.getMessage() if self._whole else str(record.msg).partition("\n")[0]
         structlog.get_logger().log(record.levelno, text, logger=record.name, exc_info=record.exc_info)
 

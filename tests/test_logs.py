@@ -102,3 +102,23 @@ def test_errors_are_counted() -> None:
         [sys.executable, "-c", COUNTED], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert finished.stdout == "4\n"
+
+
+SENT = """
+import logging
+from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp.web import RequestPayloadError
+from server import logs
+
+logs.configure("info", pretty=False)
+for error in (BadHttpMessage("SAID"), RequestPayloadError("SAID"), KeyError("SAID")):
+    logging.getLogger("aiohttp.server").error("Error handling request from %s", "1.2.3.4", exc_info=error)
+"""
+
+
+def test_nobody_can_fill_the_log_with_what_is_no_http() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", SENT], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    records = [json.loads(line) for line in finished.stderr.splitlines()]
+    assert [[e["type"] for e in r["exception"]] for r in records] == [["builtins.KeyError"]]
