@@ -5,7 +5,7 @@ from schemas.attempt import AttemptEnd, AttemptEndReply
 from server.engine.conversation.conversation import room_of
 
 
-@handles(AttemptEnd, fails=attempt_error("end"))
+@handles(AttemptEnd, fails=attempt_error("end"), starts_work=True)
 async def attempt_end(ctx: Context, msg: AttemptEnd) -> AttemptEndReply:
     """Close a chat; it is graded and the attempt proceeds in the background."""
     chat = await ctx.services.attempts.chat_of(ctx.caller, msg.attempt_id, msg.chat_id)

@@ -6,7 +6,7 @@ from schemas.attempt import AttemptGrade, AttemptGradeReply
 OVER = frozenset({"attempt_graded", "attempt_error"})
 
 
-@handles(AttemptGrade, fails=attempt_error("grade"))
+@handles(AttemptGrade, fails=attempt_error("grade"), starts_work=True)
 async def attempt_grade(ctx: Context, msg: AttemptGrade) -> AttemptGradeReply:
     """Grade closed chats again; the latest grade counts."""
 

@@ -5,7 +5,7 @@ from schemas.attempt import AttemptMessage, AttemptMessageReply
 from server.engine.conversation.conversation import room_of
 
 
-@handles(AttemptMessage, fails=attempt_error("send"))
+@handles(AttemptMessage, fails=attempt_error("send"), starts_work=True)
 async def attempt_message(ctx: Context, msg: AttemptMessage) -> AttemptMessageReply:
     """Store a learner's message; the answer is streamed into the chat's room."""
     chat = await ctx.services.conversation.owned(ctx.caller, msg.chat_id)

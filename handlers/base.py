@@ -107,12 +107,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler:
-    """A client event: its payload, what it does, and what the sender of a failure gets beside the ack."""
+    """A client event: its payload, what it does, and what the sender of a failure gets beside the ack.
+
+    One that `starts_work`, such as a reply, is refused while the process stops.
+    """
 
     event: str
     schema: type[Payload]
     fails: Fails
     run: Handle
+    starts_work: bool = False
 
 
 def over(room: str) -> frozenset[str]:
@@ -125,7 +129,8 @@ def attempt_error(kind: AttemptErrorType | None = None) -> Fails:
 
     def fails(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:
         chat_id = _field(payload, "chat_id")
-        return [AttemptError(chat_id=chat_id, type=kind, message=error.message, code=error.code)]
+        found: AttemptErrorType | None = "rate_limit" if error.code == "rate_limited" else kind
+        return [AttemptError(chat_id=chat_id, type=found, message=error.message, code=error.code)]
 
     return fails
 
@@ -165,15 +170,18 @@ def generation_error(error: GreenroomError, payload: Payload | None) -> list[Ser
     ]
 
 
-def handles(schema: type[P], *, fails: Fails) -> Callable[[Callable[[Context, P], Awaitable[R]]], Handler]:
+def handles(
+    schema: type[P], *, fails: Fails, starts_work: bool = False
+) -> Callable[[Callable[[Context, P], Awaitable[R]]], Handler]:
     """Make a function the handler of the event that its payload class names.
 
     `fails` returns what the sender of a failure gets beside the ack, from the error and the payload (None
-    when it is not valid).
+    when it is not valid). `starts_work` says that something goes on after the ack, which needs a process
+    that stays.
     """
 
     def tag(run: Callable[[Context, P], Awaitable[R]]) -> Handler:
-        return Handler(event=schema.event, schema=schema, fails=fails, run=run)
+        return Handler(event=schema.event, schema=schema, fails=fails, run=run, starts_work=starts_work)
 
     return tag
 

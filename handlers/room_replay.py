@@ -6,7 +6,7 @@ from schemas.room import RoomReplay
 from server.errors import Conflict
 
 
-@handles(RoomReplay, fails=attempt_error())
+@handles(RoomReplay, fails=attempt_error(), starts_work=True)
 async def room_replay(ctx: Context, msg: RoomReplay) -> Reply:
     """Play stored entries of any room that the caller may see; the first follows the ack."""
     room = await ctx.services.access.check_may_follow(ctx.caller, msg.room)

@@ -5,7 +5,7 @@ from schemas.test import TestEndAll
 from schemas.test_reply import TestEndAllReply
 
 
-@handles(TestEndAll, fails=test_error("end"))
+@handles(TestEndAll, fails=test_error("end"), starts_work=True)
 async def test_end_all(ctx: Context, msg: TestEndAll) -> TestEndAllReply:
     """End a test and grade what is finished; what is pending is left."""
     grade_ids = await ctx.services.tests.end_all(

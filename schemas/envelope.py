@@ -123,6 +123,14 @@ class ConnectionConfirmed(ServerEvent):
     recovered: bool | None = None
 
 
+class ServerDraining(ServerEvent):
+    """The server is about to stop: connect again after `reconnect_in` seconds, which differ per client."""
+
+    event: ClassVar[str] = "server_draining"
+
+    reconnect_in: float
+
+
 class Usage(BaseModel):
     """What one model reply used; `truncated` says that old turns were dropped to fit the context."""
 

@@ -1,7 +1,7 @@
 """Every event of socket v5 by its wire name; an event is served only when handlers/ has its handler."""
 
 from schemas import attempt, generation, room, test
-from schemas.envelope import ConnectionConfirmed, Payload, ServerEvent
+from schemas.envelope import ConnectionConfirmed, Payload, ServerDraining, ServerEvent
 
 
 class Connect(Payload):
@@ -100,6 +100,7 @@ SERVER_EVENTS: dict[str, type[ServerEvent]] = {
 EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {
     schema.event: schema
     for schema in (
+        ServerDraining,
         test.TestAllComplete,
         room.RoomReset,
         room.ReplayEntry,

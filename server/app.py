@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -43,24 +44,26 @@ from server.rooms.snapshot import Snapshots
 from server.rooms.valkey_bell import ValkeyBell
 from server.settings import Settings
 from server.store import Store, connect
-from server.transports import http_errors, http_events, http_health, http_rest, keys
+from server.transports import http_errors, http_events, http_health, http_metrics, http_rest, keys
+from server.transports.draining import Drain
 from server.transports.figures import figures_of
 from server.transports.siblings import Siblings
 from server.transports.socketio.server import SocketTransport
 
 log = structlog.get_logger(__name__)
-DRAIN_SECONDS = 15.0
-FLUSH_SECONDS = 3.0
+LEAVE_SECONDS = 1.5
+END_SECONDS = 1.0  # for the parts to end once they are cancelled
 
 
 def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
     """Return the whole application; nothing is connected before it starts. Needs mongodb_url and a model."""
     app = _parts(settings, secret=secret, guests=guests)
-    for attach in (http_events.attach, http_rest.attach, http_health.attach):
+    for attach in (http_events.attach, http_rest.attach, http_health.attach, http_metrics.attach):
         attach(app)
     transport = SocketTransport(settings)
     transport.attach(app)
     app[keys.SOCKETS] = transport
+    app[keys.DRAIN].doors.append(transport)
     return app
 
 
@@ -68,6 +71,7 @@ def make_worker(settings: Settings) -> web.Application:
     """Return the same parts with nothing in front of them but health and metrics: they run jobs only."""
     app = _parts(settings, secret=SecretStr(secrets.token_urlsafe(48)), guests=False)  # it lets nobody in
     http_health.attach(app)
+    http_metrics.attach(app)
     app[keys.SOCKETS] = NoSockets()
     return app
 
@@ -77,8 +81,8 @@ class NoSockets:
 
     connections = 0
 
-    async def close(self) -> None:
-        """Do nothing, because nobody is connected."""
+    def __init__(self) -> None:
+        self.ended: Counter[str] = Counter()
 
 
 def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
@@ -89,6 +93,7 @@ def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Applic
     )
     process = Process(f"{settings.instance}-{secrets.token_hex(4)}", store.processes)
     app[keys.SIBLINGS] = Siblings(process.name, settings.data_dir)
+    app[keys.STREAMS_ENDED] = Counter()
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
@@ -189,6 +194,14 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
     app[keys.DISPATCH] = Dispatcher(
         services, once=Once(store.requests, process), max_depth=settings.max_json_depth
     )
+    app[keys.DRAIN] = Drain(
+        conversation=conversation,
+        dispatch=app[keys.DISPATCH],
+        jobs=app[keys.JOBS],
+        tests=app[keys.TEST_KEEPER],
+        tasks=tasks,
+        entries=hub.log,
+    )
 
 
 def _drafting(app: web.Application, settings: Settings, *, process: Process) -> tuple[Generating, Preparing]:
@@ -260,25 +273,28 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     running = [_own(part.run, app[keys.BROKEN]) for part in parts]
     log.info("started", process=process.name, epoch=process.epoch)
     yield
-    await app[keys.SOCKETS].close()
-    app[keys.CONVERSATION].interrupt_all()
-    await app[keys.JOBS].drain()  # so that what is given back now is taken by others
-    await app[keys.TEST_KEEPER].close(DRAIN_SECONDS)
-    await app[keys.TASKS].close(DRAIN_SECONDS)
+    app[keys.DRAIN].begin()
+    await app[keys.DRAIN].finish(patience=0.0)  # who has more patience has called it before
+    await app[keys.TASKS].close()
     await app[keys.DISPATCH].close()
-    try:
-        async with asyncio.timeout(FLUSH_SECONDS):
-            await hub.log.flush()
-            await process.leave()
-    except (TimeoutError, Unavailable):
-        log.warning("database away while stopping; what is queued is repeated at the next start")
+    await _leave(app)
     for task in running:
         task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    await asyncio.wait(running, timeout=END_SECONDS)
     await hub.close()
     await app[keys.MODELS].aclose()
     await asyncio.to_thread(store.close)  # it waits for a database that does not answer
     log.info("stopped", process=process.name)
+
+
+async def _leave(app: web.Application) -> None:
+    """Put the rest into the log and let others take over at once; they do it after 10 s otherwise."""
+    try:
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await app[keys.HUB].log.flush()
+            await app[keys.PROCESS].leave()
+    except (TimeoutError, Unavailable):
+        log.warning("database away while stopping; what is queued is repeated at the next start")
 
 
 def _own(run: Callable[[], Coroutine[Any, Any, None]], broken: asyncio.Event) -> asyncio.Task[None]:

@@ -13,7 +13,7 @@ from handlers import HANDLERS
 from handlers.base import Context, Handler, Services, attempt_error, over
 from schemas.envelope import MAX_SAFE_INTEGER, Change, Payload, Problem, Reply, ServerEvent
 from server.engine.access import Identity
-from server.errors import BadRequest, GreenroomError, Internal, NotFound
+from server.errors import BadRequest, GreenroomError, Internal, NotFound, Unavailable
 from server.idempotency import Once
 from server.rooms.connection import Connection
 
@@ -52,6 +52,11 @@ class Dispatcher:
         self._services = services
         self._once = once
         self._max_depth = max_depth
+        self._refusing_work = False
+
+    def refuse_work(self) -> None:
+        """Refuse from now on what would start something: this process is about to stop."""
+        self._refusing_work = True
 
     async def __call__(self, event: str, data: object, caller: Caller) -> Answer:
         """Answer an event, named as on the wire or by its path; never raises but when it is cancelled."""
@@ -60,6 +65,8 @@ class Dispatcher:
         try:
             handler = _find(event)
             payload = _validate(handler, data, self._max_depth)
+            if handler.starts_work and self._refusing_work:
+                raise Unavailable("This server is about to stop; connect again and repeat this.")
             return await self._answer(handler, payload, caller)
         except GreenroomError as error:
             return _failure(error, handler, payload)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import structlog
 
 from server.cli.failure import Failure
+from server.cli.run import SERVERS_END
 from server.embedded.child import start_child, stop_child
 
 log = structlog.get_logger(__name__)
 READY_SECONDS = 60.0
-STOP_SECONDS = 20.0  # what they need themselves is less
+STOP_SECONDS = SERVERS_END + 1.0  # what they need themselves is less
 STEADY_SECONDS = 10.0  # who lived as long as this did not die of its start
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 

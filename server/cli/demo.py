@@ -12,7 +12,7 @@ from server.cli.demo_text import describe
 from server.cli.failure import Failure
 from server.cli.options import DataDir, Host, Port, configure
 from server.cli.packs import read_files, read_packs, store_packs
-from server.cli.run import run
+from server.cli.run import SERVERS_END, run
 from server.engine.packs import Pack
 from server.settings import Settings
 from server.store import Store
@@ -24,7 +24,7 @@ ORG = "default"
 def demo(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     """Run the server with demo content, and print how to talk to it; Ctrl-C stops all of it."""
     settings = configure(host=host, port=port, data_dir=data_dir, log_level="warning")
-    run(_demo(settings), when_stopped=0)
+    run(_demo(settings), when_stopped=0, within=SERVERS_END)
 
 
 async def _demo(settings: Settings) -> None:

@@ -13,9 +13,10 @@ from server.cli.listen import BACKLOG
 from server.errors import GreenroomError
 from server.llm import Models
 from server.transports import keys
+from server.transports.draining import WORK_SECONDS
 
 log = structlog.get_logger(__name__)
-HANG_UP_SECONDS = 3.0  # for requests that run when the process stops, before they are cut
+HANG_UP_SECONDS = 2.0  # for requests that run when the process stops, before they are cut
 Prepare = Callable[[web.AppRunner], Awaitable[None]]
 
 
@@ -32,7 +33,10 @@ async def hosted(
         for opened in sockets:
             await web.SockSite(runner, opened, backlog=BACKLOG).start()
         async with _model_checked(app[keys.MODELS]):
-            yield
+            try:
+                yield
+            finally:
+                await _drain(runner, sockets)
     finally:
         await app[keys.SIBLINGS].close()
         await runner.cleanup()
@@ -42,6 +46,24 @@ async def until_broken(app: web.Application) -> None:
     """Wait until a process cannot go on, and raise Failure; cancelling is the usual end."""
     await app[keys.BROKEN].wait()
     raise Failure("a part of the process broke; its log tells which and why")
+
+
+async def _drain(runner: web.AppRunner, sockets: Sequence[socket.socket]) -> None:
+    """Let what runs end, before the rest is cut; a second Ctrl-C cancels it."""
+    drain, shared = runner.app[keys.DRAIN], runner.app[keys.SETTINGS].reuse_port
+    drain.begin()
+    if shared:  # siblings get the new connections; alone the process goes on telling that it is not ready
+        await _stop_listening(runner, sockets)
+    await drain.finish(0.0 if runner.app[keys.BROKEN].is_set() else WORK_SECONDS)
+    await _stop_listening(runner, sockets)  # who comes back finds nobody, tries again, and finds the next
+    await drain.close_doors()
+
+
+async def _stop_listening(runner: web.AppRunner, sockets: Sequence[socket.socket]) -> None:
+    for site in list(runner.sites):
+        await site.stop()
+    for opened in sockets:
+        opened.close()
 
 
 async def _start(runner: web.AppRunner) -> None:

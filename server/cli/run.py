@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,20 +13,27 @@ import typer
 
 INTERRUPTED = 130  # what shells expect of a command that Ctrl-C ended
 SAME = 0.5  # seconds; wrappers pass on a Ctrl-C that the terminal has sent already
+SERVERS_END = 24.0  # seconds; less than what supervisors give, of which Heroku's 30 are the least
+NOT_IN_TIME = 1
 
 
-def run(main: Coroutine[Any, Any, int | None], *, when_stopped: int = INTERRUPTED) -> None:
+def run(
+    main: Coroutine[Any, Any, int | None], *, when_stopped: int = INTERRUPTED, within: float | None = None
+) -> None:
     """Run a command to its end and exit with its code, or with `when_stopped` after Ctrl-C or SIGTERM.
 
-    A signal cancels the coroutine, whose cleanup then takes the time it needs; a second Ctrl-C cancels the
-    cleanup too. Raises what the coroutine raises.
+    A signal cancels the coroutine, whose cleanup then takes the time it needs, but never more than `within`
+    seconds: whatever hangs then ends with the process. A second Ctrl-C cancels the cleanup too. Raises what
+    the coroutine raises.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        code = runner.run(_until_signal(main, when_stopped))
+        code = runner.run(_until_signal(main, when_stopped, within))
     raise typer.Exit(code)
 
 
-async def _until_signal(main: Coroutine[Any, Any, int | None], when_stopped: int) -> int:
+async def _until_signal(
+    main: Coroutine[Any, Any, int | None], when_stopped: int, within: float | None
+) -> int:
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(main)
     stops: list[float] = []  # when it was told to stop
@@ -36,6 +45,8 @@ async def _until_signal(main: Coroutine[Any, Any, int | None], when_stopped: int
         if again:
             print("greenroom: stopping at once", file=sys.stderr)
         stops.append(loop.time())
+        if within is not None and not again:
+            _end_within(within)
         task.cancel()
 
     with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
@@ -45,6 +56,18 @@ async def _until_signal(main: Coroutine[Any, Any, int | None], when_stopped: int
         return await task or 0
     except asyncio.CancelledError:
         return INTERRUPTED if len(stops) > 1 else when_stopped
+
+
+def _end_within(seconds: float) -> None:
+    """End the process after so many seconds, even if its loop or a thread that it waits for hangs."""
+
+    def end() -> None:
+        print(f"greenroom: not stopped within {seconds:g} s; ended", file=sys.stderr, flush=True)
+        os._exit(NOT_IN_TIME)
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

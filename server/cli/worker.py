@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from server.cli.address import hosts_of, http_url, reachable
 from server.cli.failure import Failure
 from server.cli.options import DataDir, configure
-from server.cli.run import run
+from server.cli.run import SERVERS_END, run
 from server.embedded.runfile import Part, read_run
 from server.embedded.sharing import answers
 from server.settings import Settings
@@ -32,7 +32,7 @@ def worker(health_port: HealthPort = None, data_dir: DataDir = None) -> None:
     It needs the MONGODB_URL and REDIS_URL of these servers, or the data directory of a running
     `python -m server scaled`. GREENROOM_JOB_SLOTS says how many jobs it runs at once.
     """
-    run(_worker(configure(data_dir=data_dir), health_port), when_stopped=0)
+    run(_worker(configure(data_dir=data_dir), health_port), when_stopped=0, within=SERVERS_END)
 
 
 async def _worker(settings: Settings, health_port: int | None) -> None:

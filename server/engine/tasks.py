@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -9,6 +10,7 @@ import structlog
 from server.errors import GreenroomError
 
 log = structlog.get_logger(__name__)
+CANCEL_SECONDS = 1.0  # for cancelled tasks to clean up
 
 
 class Tasks:
@@ -16,6 +18,7 @@ class Tasks:
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._let_go: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -23,10 +26,12 @@ class Tasks:
     def __contains__(self, key: str) -> bool:
         return key in self._tasks
 
-    def start(self, key: str, work: Callable[[], Coroutine[Any, Any, None]]) -> bool:
-        """Run work unless its key is running already."""
+    def start(self, key: str, work: Callable[[], Coroutine[Any, Any, None]], *, let_go: bool = False) -> bool:
+        """Run work unless its key is running already; who stops does not wait for what is `let_go`."""
         if key in self._tasks:
             return False
+        if let_go:
+            self._let_go.add(key)
         task = asyncio.create_task(work(), name=key)
         self._tasks[key] = task
         task.add_done_callback(lambda done: self._ended(key, done))
@@ -45,16 +50,26 @@ class Tasks:
         await asyncio.wait([task], timeout=seconds)
         return task.done()
 
-    async def close(self, seconds: float) -> None:
-        """Give all tasks some time to end, then cancel them."""
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=seconds)
-        for task in list(self._tasks.values()):
+    async def finish(self, seconds: float) -> None:
+        """Give all tasks, and those that they start, some time to end; they go on when it is over."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while tasks := [task for key, task in self._tasks.items() if key not in self._let_go]:
+                    await asyncio.wait(tasks)
+
+    async def close(self) -> None:
+        """Cancel all tasks, and wait a moment for their cleanup."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=CANCEL_SECONDS)
+            for task in left:
+                log.error("background work does not end", key=task.get_name())
 
     def _ended(self, key: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(key, None)
+        self._let_go.discard(key)
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, GreenroomError):

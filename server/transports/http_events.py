@@ -20,6 +20,7 @@ from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
 from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports import keys
+from server.transports.draining import SHUTDOWN, reconnect_in
 from server.transports.http_errors import identify, json_response, read_json
 from server.transports.http_session import HttpSession, Plan
 from server.transports.session_homes import Homes, brought_home
@@ -53,6 +54,7 @@ def attach(app: web.Application) -> None:
     app.router.add_post("/socket/v5/client/{event:.+}", brought_home(event))
     app.router.add_get("/socket/v5/stream/{session}", brought_home(stream), allow_head=False)
     app.cleanup_ctx.append(_sweeper)
+    app[keys.DRAIN].doors.append(Streams(sessions))
     app.on_shutdown.append(_cut_streams)
 
 
@@ -61,8 +63,9 @@ async def connect(request: web.Request) -> web.Response:
     body = await read_json(request)
     if not isinstance(body, dict):
         raise BadRequest("connect takes one JSON object.")
-    identity = await _identity_of(request, body)
     app = request.app
+    app[keys.DRAIN].check()
+    identity = await _identity_of(request, body)
     room = await app[keys.HUB].room(identity.key)
     key, session_id = secrets.token_urlsafe(24), new()
     record = Session(
@@ -137,13 +140,34 @@ async def stream(request: web.Request) -> web.StreamResponse:
         chunked=response.headers.get("Transfer-Encoding") == "chunked",
         confirmed=_confirmed(session, identity, plan),
     )
+    if request.app[keys.DRAIN].begun:
+        session.announce(reconnect_in())
     if identity.expires is not None:
         sink.expire(identity.expires)
     try:
         await sink.run(request.writer, session.drained)
     finally:
         session.detach(sink)
+        request.app[keys.STREAMS_ENDED][sink.reason] += 1
     return response
+
+
+class Streams:
+    """The door of HTTP sessions; known ones may still open a stream, because refused browsers give up."""
+
+    def __init__(self, sessions: dict[str, HttpSession]) -> None:
+        self._sessions = sessions
+
+    def announce(self) -> None:
+        """Tell who reads a stream that the process is about to stop; no session opens from now on."""
+        for session in self._sessions.values():
+            if session.attached:
+                session.announce(reconnect_in())
+
+    async def close(self) -> None:
+        """End every stream after what was written."""
+        for session in self._sessions.values():
+            session.detach(reason=SHUTDOWN)
 
 
 def _confirmed(session: HttpSession, identity: Identity, plan: Plan) -> ConnectionConfirmed:
@@ -186,8 +210,7 @@ def _digest(key: str) -> str:
 
 
 async def _cut_streams(app: web.Application) -> None:
-    for session in app[SESSIONS].values():
-        session.detach()
+    await Streams(app[SESSIONS]).close()
 
 
 async def _sweeper(app: web.Application) -> AsyncIterator[None]:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from schemas.envelope import RoomPlace, ServerEvent
+from schemas.envelope import RoomPlace, ServerDraining, ServerEvent
 from schemas.room import RoomReset
 from server.errors import Conflict, Unavailable
 from server.rooms.connection import MAX_ROOMS, Connection, Joined
@@ -158,7 +158,7 @@ class HttpSession(Connection):
         self.detach()
         stream = EventStream(wire, chunked=chunked, tail=self._tail_of)
         if self.closed:
-            stream.finish()
+            stream.finish("session closed")
             return stream
         if plan.epoch != self._hub.epoch:
             stream.abort("epoch changed")
@@ -175,19 +175,25 @@ class HttpSession(Connection):
             self._start(name)
         return stream
 
-    def detach(self, stream: EventStream | None = None) -> None:
+    def detach(self, stream: EventStream | None = None, *, reason: str = "replaced") -> None:
         """End the open stream, if there is one; if a stream is named, only when it is that one."""
         if self._stream is None or stream not in (None, self._stream):
             return
         ending, self._stream = self._stream, None
         self.idle_since = asyncio.get_running_loop().time()
         self.close()
-        ending.finish()
+        ending.finish(reason)
 
     def end(self) -> None:
         """End the session: its stream ends, and no other opens."""
         self.closed = True
-        self.detach()
+        self.detach(reason="session closed")
+
+    def announce(self, reconnect_in: float) -> None:
+        """Tell the client that the server is about to stop, and when to open its next stream."""
+        self.answer(ServerDraining(reconnect_in=reconnect_in))
+        if self._stream is not None:
+            self._stream.retry(reconnect_in)
 
     async def _find(self, plan: Plan, member: SessionRoom, seen: int | None) -> None:
         """Add a room to a plan; without its place there it starts from a snapshot."""

@@ -44,6 +44,7 @@ class EventStream:
         self._news = asyncio.Event()
         self._silent_since = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
+        self.reason = "transport close"  # why it ended, once it has
         if wire is None:
             self._outbox.close()
             return
@@ -75,9 +76,14 @@ class EventStream:
         """Cut the stream; the client comes back with its cursors."""
         self._outbox.abort(reason)
 
-    def finish(self) -> None:
+    def retry(self, seconds: float) -> None:
+        """Have the client wait so long before it opens its next stream."""
+        self._send(b"retry: %d\n\n" % round(seconds * 1000))
+
+    def finish(self, reason: str) -> None:
         """End the stream after what was written; a client that does not read is cut after a moment."""
         if self._wire is not None and not self._outbox.closed:
+            self.reason = reason
             self._outbox.close()
             end(self._wire, LAST_CHUNK if self._chunked else b"")
         self._news.set()
@@ -89,7 +95,7 @@ class EventStream:
             self._later(min(left, MAX_TIMER), lambda: self.expire(at))
             return
         self.answer("auth_expired", b"{}")
-        self._later(GRACE_SECONDS, self.finish)
+        self._later(GRACE_SECONDS, lambda: self.finish("token expired"))
 
     async def run(self, writer: AbstractStreamWriter, drained: Callable[[], None]) -> None:
         """Call `drained` whenever the client has read what waited, until it is gone or the stream ends."""
@@ -116,6 +122,7 @@ class EventStream:
 
     def cut(self, reason: str) -> None:
         """Abort the connection, for the outbox; use `abort` from outside."""
+        self.reason = reason
         log.info("stream cut", reason=reason)
         if self._wire is not None:
             self._wire.abort()

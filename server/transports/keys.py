@@ -1,6 +1,7 @@
 """Typed keys under which the application holds its parts."""
 
 import asyncio
+from collections import Counter
 from typing import Protocol
 
 from aiohttp import web
@@ -23,6 +24,7 @@ from server.rooms.process import Process
 from server.rooms.retention import Retention
 from server.settings import Settings
 from server.store import Store
+from server.transports.draining import Drain
 from server.transports.siblings import Siblings
 
 
@@ -33,8 +35,9 @@ class Sockets(Protocol):
     def connections(self) -> int:
         """Return the number of open connections."""
 
-    async def close(self) -> None:
-        """Disconnect everybody."""
+    @property
+    def ended(self) -> Counter[str]:
+        """Return how many connections have ended, by reason."""
 
 
 SETTINGS = web.AppKey("settings", Settings)
@@ -58,4 +61,6 @@ KEEPER = web.AppKey("keeper", Keeper)
 TEST_KEEPER = web.AppKey("test_keeper", TestKeeper)
 JOBS = web.AppKey("jobs", Jobs)
 SOCKETS = web.AppKey("sockets", Sockets)
+DRAIN = web.AppKey("drain", Drain)
+STREAMS_ENDED = web.AppKey("streams_ended", Counter[str])  # by reason
 SIBLINGS = web.AppKey("siblings", Siblings)

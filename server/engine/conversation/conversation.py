@@ -143,7 +143,7 @@ class Conversation:
             process=self._process,
             settled=self._settled,
         )
-        if self._tasks.start(f"reply:{chat.id}:{running.message_id}", reply.run):
+        if self._tasks.start(reply.key, reply.run):
             self._replies[chat.id] = reply
 
     async def obey_stops(self) -> None:
@@ -156,6 +156,12 @@ class Conversation:
         """Close all replies with what they have: this process ends, or others may own them by now."""
         for reply in list(self._replies.values()):
             reply.stop("interrupted")
+
+    async def close(self, seconds: float) -> None:
+        """Interrupt all replies; returns when that is stored and on its way into the log, or time is up."""
+        self.interrupt_all()
+        replies = list(self._replies.values())
+        await asyncio.gather(*(self._tasks.wait(reply.key, seconds) for reply in replies))
 
     async def take_over(self, chat: Chat) -> None:
         """Close the reply of a dead process with the text that watchers have seen (core §12.3)."""

@@ -81,6 +81,11 @@ class Reply:
         )
         self._utterance = Utterance(party, Deltas(self._publish, head=head))
 
+    @property
+    def key(self) -> str:
+        """Return the key of the task that runs it."""
+        return f"reply:{self.chat_id}:{self._running.message_id}"
+
     def stop(self, end: ReplyEnd) -> None:
         """End the reply with what it has; the upstream stream is closed."""
         if self._end == "complete":

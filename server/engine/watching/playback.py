@@ -74,7 +74,7 @@ class Playback:
                     del connection.playing[room]
 
         connection.playing[room] = stop
-        self._tasks.start(key, play)
+        self._tasks.start(key, play, let_go=True)
 
 
 class Player:

@@ -2,8 +2,11 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
+from schemas.envelope import ServerDraining
+from server.transports.draining import SHUTDOWN, reconnect_in
 from server.transports.siblings import Siblings
 from server.transports.socketio.engine import EngineServer
 from server.transports.socketio.frames import CLOSE
@@ -12,6 +15,8 @@ from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.peer import Application, Peer
 from server.transports.socketio.socket import EngineSocket
+
+LOOK_SECONDS = 0.02
 
 
 class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no types
@@ -44,12 +49,28 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
         if (peer := self.peers.pop(eio_sid, None)) is not None:
             peer.close()
 
+    def announce(self) -> None:
+        """Admit no more, and tell everybody who is connected; who is not yet connects elsewhere."""
+        self.eio.draining = True
+        for peer in list(self.peers.values()):
+            for client in peer.clients.values():
+                client.emit(ServerDraining.event, {"reconnect_in": reconnect_in()})
+            if not peer.clients:
+                peer.socket.shut(SHUTDOWN, last=CLOSE)
+
+    async def settle(self, *, patience: float) -> None:
+        """Give what is being handled, and what is on its way to clients, some seconds; then it is time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while any(peer.worker or peer.socket.outbox.size for peer in self.peers.values()):
+                    await asyncio.sleep(LOOK_SECONDS)
+
     async def close(self, *, patience: float) -> None:
         """Close every session, admit no more, and wait some seconds for events that are being handled."""
         self.eio.draining = True
         peers = list(self.peers.values())
         for peer in peers:
-            peer.socket.shut("server shutdown", last=CLOSE)
+            peer.socket.shut(SHUTDOWN, last=CLOSE)
         workers = [peer.worker for peer in peers if peer.worker is not None]
         if workers:
             _, late = await asyncio.wait(workers, timeout=patience)

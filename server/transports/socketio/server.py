@@ -12,7 +12,8 @@ from server.transports.socketio.protocol import SocketServer
 from server.transports.socketio.sessions import Sessions
 
 PATH = "/socket.io/"
-PATIENCE_SECONDS = 5.0
+SETTLE_SECONDS = 1.0
+PATIENCE_SECONDS = 1.0  # for events that are being handled
 
 
 class SocketTransport:
@@ -39,9 +40,15 @@ class SocketTransport:
         """Return how many sessions have ended, by reason; `slow consumer` is one of them."""
         return self._server.eio.ended if self._server is not None else Counter()
 
-    async def close(self) -> None:
-        """Close every session and admit no more; events being handled get five seconds."""
+    def announce(self) -> None:
+        """Admit nobody new, and tell who is connected that the process is about to stop."""
         if self._server is not None:
+            self._server.announce()
+
+    async def close(self) -> None:
+        """Close every session after what was written to it, and admit no more."""
+        if self._server is not None:
+            await self._server.settle(patience=SETTLE_SECONDS)
             await self._server.close(patience=PATIENCE_SECONDS)
 
     async def _start(self, app: web.Application) -> None:
@@ -51,7 +58,8 @@ class SocketTransport:
         )
 
     async def _stop(self, app: web.Application) -> None:
-        await self.close()
+        if self._server is not None:
+            await self._server.close(patience=PATIENCE_SECONDS)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if self._server is None:
