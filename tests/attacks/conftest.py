@@ -34,7 +34,12 @@ async def nodes(
 ) -> AsyncIterator[dict[str, Node]]:
     """Run both servers, and a bystander of each."""
     folder = tmp_path_factory.mktemp("attacked")
-    common = {"reuse_port": False, "cors_origins": [LISTED], "ping_interval": 2.0, "ping_timeout": 2.0}
+    common: dict[str, Any] = {
+        "reuse_port": False,
+        "cors_origins": [LISTED],
+        "ping_interval": 2.0,
+        "ping_timeout": 2.0,
+    }
     async with (
         cluster(mongod_url, valkey_url, folder=folder, servers=(), **common) as members,
         AsyncExitStack() as stack,
