@@ -27,6 +27,7 @@ from server.engine.ids import new
 from server.engine.packs import content_id, read_pack
 from server.settings import Settings
 from server.transports import keys
+from server.transports.heads import Runner
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SECRET = SecretStr("benchmarks sign their tokens with this secret")
@@ -206,9 +207,13 @@ async def _serve(mongod_url: str, model_url: str, database: str, valkey_url: str
         openai_api_key=SecretStr("none"),
         openai_base_url=model_url,
         openai_model="scripted",
+        events_per_second=1e6,
+        events_burst=1_000_000,
+        connections_per_identity=100_000,
+        connections_per_address=100_000,
     )
     app = make_app(settings, secret=SECRET, guests=True)
-    runner = web.AppRunner(app, access_log=None)
+    runner = Runner(app, shutdown_timeout=2)
     await runner.setup()
     pack = read_pack(PACK, file="bench")
     await app[keys.STORE].content.put(pack.contents, org="default")

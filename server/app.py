@@ -45,8 +45,11 @@ from server.rooms.valkey_bell import ValkeyBell
 from server.settings import Settings
 from server.store import Store, connect
 from server.transports import http_errors, http_events, http_health, http_metrics, http_rest, keys
+from server.transports.addresses import Addresses
+from server.transports.admission import Admission
 from server.transports.draining import Drain
 from server.transports.figures import figures_of
+from server.transports.rates import Buckets, Rate
 from server.transports.siblings import Siblings
 from server.transports.socketio.server import SocketTransport
 
@@ -94,6 +97,9 @@ def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Applic
     process = Process(f"{settings.instance}-{secrets.token_hex(4)}", store.processes)
     app[keys.SIBLINGS] = Siblings(process.name, settings.data_dir)
     app[keys.STREAMS_ENDED] = Counter()
+    app[keys.ADDRESSES] = Addresses(settings.trusted_proxies)
+    app[keys.ADMISSION] = Admission.of(settings)
+    app[keys.BUCKETS] = Buckets(Rate(per_second=settings.events_per_second, burst=settings.events_burst))
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store

@@ -123,6 +123,11 @@ class Dispatcher:
 _unknown = attempt_error()
 
 
+def refusal(event: str, error: GreenroomError) -> Answer:
+    """Return the answer to an event that is refused before anything of it was looked at but its name."""
+    return _failure(error, HANDLERS.get(event), None)
+
+
 def _find(event: str) -> Handler:
     name = event.strip("/").removeprefix(PATH_PREFIX).replace("/", "_") if "/" in event else event
     handler = HANDLERS.get(name) if len(name) <= MAX_EVENT_NAME else None

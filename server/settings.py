@@ -3,6 +3,7 @@
 import os
 import secrets
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -89,6 +90,23 @@ class Settings(BaseSettings):
         200, ge=0, description="Runs of generate that a profile may start in a day (UTC)."
     )
     max_json_depth: int = Field(32, ge=4, le=200, description="Deepest nesting of a payload.")
+    events_per_second: float = Field(
+        20.0,
+        gt=0,
+        description="Events, or HTTP requests of an identity, that a client may send in the long run.",
+    )
+    events_burst: int = Field(50, ge=1, description="Events that a client may send at once.")
+    connections_per_identity: int = Field(
+        10, ge=1, description="Sockets and streams of a profile or guest, in each process."
+    )
+    connections_per_address: int = Field(
+        100, ge=1, description="Sockets and streams from one address, in each process."
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Addresses or networks, separated by commas, of the proxies whose X-Forwarded headers "
+        "are believed.",
+    )
     reuse_port: bool = Field(
         False,
         description="Share the port with other server processes of this data directory; they need one "
@@ -113,6 +131,19 @@ class Settings(BaseSettings):
                     f"{origin} is not an origin such as https://app.example.org; wildcards are refused"
                 )
         return origins
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        proxies = [part.strip() for part in value.split(",") if part.strip()]
+        for proxy in proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError as error:
+                raise ValueError(f"{proxy} is no address and no network such as 10.0.0.0/8") from error
+        return proxies
 
     @field_validator("redis_url")
     @classmethod

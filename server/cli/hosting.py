@@ -14,6 +14,7 @@ from server.errors import GreenroomError
 from server.llm import Models
 from server.transports import keys
 from server.transports.draining import WORK_SECONDS
+from server.transports.heads import Runner
 
 log = structlog.get_logger(__name__)
 HANG_UP_SECONDS = 2.0  # for requests that run when the process stops, before they are cut
@@ -25,7 +26,7 @@ async def hosted(
     app: web.Application, sockets: Sequence[socket.socket], *, prepare: Prepare | None = None
 ) -> AsyncIterator[None]:
     """Run an application and serve it on sockets, `prepare` in between; raises Failure."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_SECONDS)
+    runner = Runner(app, shutdown_timeout=HANG_UP_SECONDS)
     try:
         await _start(runner)
         if prepare is not None:

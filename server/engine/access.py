@@ -201,6 +201,12 @@ class Access:
         return jwt.decode(token, key.key, algorithms=ALGORITHMS, audience=self._audience, options=options)
 
 
+def check_renewal(newer: Identity, now: Identity) -> None:
+    """Raise Forbidden for a token that would change more of a connection than when it ends."""
+    if (newer.key, newer.role, newer.org) != (now.key, now.role, now.org):
+        raise Forbidden("The token belongs to somebody else or gives another role; connect anew with it.")
+
+
 def in_log(caller: Identity, room: str) -> str:
     """Return the name in the log of a room that a caller names: `ops` is its own organisation's."""
     return ops_room(caller.org) if room == OPS else room

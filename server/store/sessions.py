@@ -135,6 +135,12 @@ class SessionStore:
         with guard():
             await self._sessions.update_one(_mine(session), {"$pull": {"rooms": {"alias": alias}}})
 
+    async def renew(self, session: Session, identity: dict[str, Any]) -> bool:
+        """Replace whose a session is by the same with a newer token; False when it has left its home."""
+        with guard():
+            renewed = await self._sessions.update_one(_mine(session), {"$set": {"identity": identity}})
+        return renewed.matched_count == 1
+
     async def touch(self, session_ids: list[str]) -> None:
         """Note that sessions are in use."""
         if session_ids:

@@ -1,7 +1,9 @@
 """Turns errors of HTTP handlers into JSON answers, and parses requests."""
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import structlog
@@ -43,7 +45,7 @@ async def middleware(request: web.Request, handler: Handle) -> web.StreamRespons
 def failure(error: GreenroomError) -> web.Response:
     """Return an error as it is answered over HTTP."""
     body = {"success": False, "error": error.failure().model_dump(exclude_none=True)}
-    headers = {"Retry-After": str(max(1, round(error.retry_after)))} if error.retry_after else None
+    headers = {"Retry-After": str(math.ceil(error.retry_after))} if error.retry_after else None
     return web.Response(
         body=orjson.dumps(body), status=error.status, content_type="application/json", headers=headers
     )
@@ -80,12 +82,31 @@ def bearer_of(request: web.Request) -> str | None:
 
 
 async def identify(request: web.Request) -> Identity:
-    """Return who makes a request: `Authorization: Bearer`, `X-API-Key`, or `?token=`."""
-    return await request.app[keys.ACCESS].authenticate(
-        token=bearer_of(request),
-        api_key=request.headers.get("X-API-Key"),
-        guest_id=request.headers.get("X-Guest-Id"),
+    """Return who makes a request: `Authorization: Bearer`, `X-API-Key`, or `?token=`.
+
+    Raises RateLimited beyond the rate of that identity.
+    """
+    guest_id = request.headers.get("X-Guest-Id")
+    identity = await request.app[keys.ACCESS].authenticate(
+        token=bearer_of(request), api_key=request.headers.get("X-API-Key"), guest_id=guest_id
     )
+    limit(request, identity, is_new=identity.kind == "guest" and guest_id is None)
+    return identity
+
+
+def limit(
+    request: web.Request,
+    identity: Identity,
+    *,
+    is_new: bool = False,
+    what: Literal["event", "stream"] = "event",
+) -> None:
+    """Count a request of an identity, or of an address for guests made just now; raises RateLimited.
+
+    Streams are counted by themselves: a browser whose stream is refused gives up.
+    """
+    name = request.app[keys.ADDRESSES].of(request) if is_new else identity.key
+    request.app[keys.BUCKETS].take(f"{what} {name}", asyncio.get_running_loop().time())
 
 
 def _resource(request: web.Request) -> str:

@@ -11,7 +11,7 @@ from aiohttp.abc import AbstractStreamWriter
 from server.rooms.entry import Entry
 from server.rooms.follower import LOW_WATER
 from server.transports.socketio.outbox import Outbox
-from server.transports.wire import bound, end
+from server.transports.wire import bound, end, give_up_on_silence
 
 log = structlog.get_logger(__name__)
 COMMENT_SECONDS = 15.0
@@ -44,11 +44,13 @@ class EventStream:
         self._news = asyncio.Event()
         self._silent_since = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
+        self._expiry: asyncio.TimerHandle | None = None
         self.reason = "transport close"  # why it ended, once it has
         if wire is None:
             self._outbox.close()
             return
         bound(wire)
+        give_up_on_silence(wire)
         wire.set_write_buffer_limits(high=LOW_WATER, low=LOW_WATER)  # so that `run` hears of the low water
         self._outbox.open(wire)
 
@@ -88,14 +90,22 @@ class EventStream:
             end(self._wire, LAST_CHUNK if self._chunked else b"")
         self._news.set()
 
-    def expire(self, at: float) -> None:
-        """Tell the client when its token ends, in epoch seconds, and finish some seconds later."""
+    def expire(self, at: float | None) -> None:
+        """Tell the client when its token ends, in epoch seconds, and finish some seconds later.
+
+        Called again, the last time holds: a newer token may come in those seconds too.
+        """
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+        if at is None or self._ended:
+            return
         left = at - time.time()
         if left > 0:
-            self._later(min(left, MAX_TIMER), lambda: self.expire(at))
+            self._expiry = self._loop.call_later(min(left, MAX_TIMER), self.expire, at)
             return
         self.answer("auth_expired", b"{}")
-        self._later(GRACE_SECONDS, lambda: self.finish("token expired"))
+        self._expiry = self._loop.call_later(GRACE_SECONDS, self.finish, "token expired")
 
     async def run(self, writer: AbstractStreamWriter, drained: Callable[[], None]) -> None:
         """Call `drained` whenever the client has read what waited, until it is gone or the stream ends."""
@@ -109,8 +119,13 @@ class EventStream:
                     drained()
         finally:
             self._outbox.close()
+            self.expire(None)
             for timer in self._timers:
                 timer.cancel()
+
+    def probe(self) -> None:
+        """Write something: what is not acknowledged ends the stream after a while."""
+        self._send(COMMENT)
 
     def now(self) -> float:
         """Return the loop's time, for the outbox."""

@@ -24,7 +24,10 @@ from server.rooms.process import Process
 from server.rooms.retention import Retention
 from server.settings import Settings
 from server.store import Store
+from server.transports.addresses import Addresses
+from server.transports.admission import Admission
 from server.transports.draining import Drain
+from server.transports.rates import Buckets
 from server.transports.siblings import Siblings
 
 
@@ -64,3 +67,6 @@ SOCKETS = web.AppKey("sockets", Sockets)
 DRAIN = web.AppKey("drain", Drain)
 STREAMS_ENDED = web.AppKey("streams_ended", Counter[str])  # by reason
 SIBLINGS = web.AppKey("siblings", Siblings)
+ADDRESSES = web.AppKey("addresses", Addresses)
+ADMISSION = web.AppKey("admission", Admission)
+BUCKETS = web.AppKey("buckets", Buckets)  # of identities, for what comes over HTTP

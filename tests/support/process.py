@@ -10,10 +10,10 @@ from pydantic import SecretStr
 
 from schemas.envelope import Id, Role
 from server.engine.access import mint
-from server.settings import Settings
+from server.settings import Settings, variable
 from server.store import Store, connect
 from tests.support.program import Program
-from tests.support.running import SECRET, load_content
+from tests.support.running import SECRET, UNLIMITED, load_content
 
 
 class ServerProcess(Program):
@@ -76,6 +76,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "GREENROOM_LOG_LEVEL": "info",
         "GREENROOM_JOB_SLOTS": settings.job_slots,
         "GREENROOM_DATA_DIR": settings.data_dir,
+        **{variable(name): getattr(settings, name) for name in UNLIMITED},
     }
     if settings.redis_url is not None:
         given["REDIS_URL"] = settings.redis_url

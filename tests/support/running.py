@@ -18,8 +18,15 @@ from server.llm.scripted import ScriptedModel
 from server.settings import Settings
 from server.store import Store
 from server.transports import keys
+from server.transports.heads import Runner
 
 PACK = Path(__file__).parent.parent / "data" / "packs" / "lesson.yaml"
+UNLIMITED = {  # tests of other things send more than people do
+    "events_per_second": 100_000.0,
+    "events_burst": 100_000,
+    "connections_per_identity": 100_000,
+    "connections_per_address": 100_000,
+}
 SECRET = SecretStr("a secret of the tests, long enough for HS256")
 
 
@@ -84,7 +91,7 @@ def settings_for(mongod_url: str, model_url: str, **changes: Any) -> Settings:
         openai_base_url=model_url,
         openai_model="scripted",
         port=0,
-        **changes,
+        **{**UNLIMITED, **changes},
     )
 
 
@@ -103,7 +110,7 @@ async def load_content(store: Store) -> None:
 async def running(settings: Settings, *, guests: bool = True) -> AsyncIterator[tuple[str, web.Application]]:
     """Run an application on a free port."""
     app = make_app(settings, secret=SECRET, guests=guests)
-    runner = web.AppRunner(app, shutdown_timeout=2)
+    runner = Runner(app, shutdown_timeout=2)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

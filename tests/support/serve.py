@@ -7,6 +7,7 @@ from aiohttp import web
 from server.app import make_app
 from server.logs import configure
 from server.settings import Settings
+from server.transports.heads import Runner
 
 
 async def serve() -> None:
@@ -14,7 +15,7 @@ async def serve() -> None:
     settings = Settings()
     configure(settings.log_level, pretty=False)
     assert settings.secret is not None
-    runner = web.AppRunner(make_app(settings, secret=settings.secret, guests=True), shutdown_timeout=2)
+    runner = Runner(make_app(settings, secret=settings.secret, guests=True), shutdown_timeout=2)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port).start()
     print(f"http://{settings.host}:{settings.port}", flush=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from server.errors import RateLimited
+from server.transports.admission import Admission, Place
+from server.transports.draining import reconnect_in
 from server.transports.http_errors import bearer_of
 from server.transports.siblings import NoSibling, Siblings
 from server.transports.socketio.frames import CLOSE, Packet, ProtocolError, decode_payload, encode_payload
@@ -36,10 +40,14 @@ class Refused(Exception):
     `ends` is why the request's session cannot go on, if so.
     """
 
-    def __init__(self, code: int, message: str, *, status: int = 400, ends: str | None = None) -> None:
+    def __init__(
+        self, code: int, message: str, *, status: int = 400, ends: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(message)
         self.status = status
         self.ends = ends
+        self.retry_after = retry_after
         self.body = orjson.dumps({"code": code, "message": message})
 
 
@@ -49,13 +57,17 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
     sockets: dict[str, EngineSocket]
     handlers: dict[str, Any]
 
-    def __init__(self, *, limits: Limits, origins: Origins, siblings: Siblings, **options: Any) -> None:
+    def __init__(
+        self, *, limits: Limits, origins: Origins, siblings: Siblings, admission: Admission | None = None,
+        **options: Any,
+    ) -> None:  # fmt: skip
         super().__init__(
             async_mode="aiohttp", monitor_clients=False, logger=logging.getLogger("engineio"), **options
         )
         self.limits = limits
         self.origins = origins
         self.siblings = siblings
+        self.admission = admission or Admission()
         self.ended: Counter[str] = Counter()
         self.draining = False
 
@@ -77,7 +89,12 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         try:
             return await self._handle(request)
         except Refused as refused:
-            return self._answer(request, refused.body, status=refused.status, content_type="application/json")
+            answer = self._answer(
+                request, refused.body, status=refused.status, content_type="application/json"
+            )
+            if refused.retry_after is not None:
+                answer.headers["Retry-After"] = str(math.ceil(refused.retry_after))
+            return answer
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         websocket = _transport(request.query) == "websocket"
@@ -114,7 +131,9 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             if request.method != "GET":
                 raise Refused(2, "Bad handshake method")
             if self.draining:
-                raise Refused(4, "Forbidden: the server is shutting down", status=503)
+                raise Refused(
+                    4, "Forbidden: the server is shutting down", status=503, retry_after=reconnect_in()
+                )
             return None
         if (socket := self.sockets.get(query["sid"])) is None:
             raise Refused(1, "Session ID unknown")
@@ -122,11 +141,12 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             raise Refused(3, "Bad request: only GET and POST are known")
         return socket
 
-    def admit(self, request: web.Request) -> EngineSocket:
-        """Make a session and tell the Socket.IO server of it."""
+    def admit(self, request: web.Request, place: Place) -> EngineSocket:
+        """Make a session that has a place, and tell the Socket.IO server of it."""
         proof = _handshake(request)
         sid = self.siblings.session_id(self.generate_id())
-        socket = EngineSocket(self, sid, remote=request.remote, credentials=proof)
+        address = self.origins.addresses.of(request)
+        socket = EngineSocket(self, sid, remote=address, credentials=proof, place=place)
         self.sockets[socket.sid] = socket
         self.handlers["connect"](socket.sid, socket)
         return socket
@@ -137,24 +157,37 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
 
     def gone(self, socket: EngineSocket, reason: str) -> None:
         """Forget a closed session and count why it ended."""
+        socket.place.leave()
         if self.sockets.pop(socket.sid, None) is not None:
             self.ended[reason] += 1
             self.handlers["disconnect"](socket.sid, reason)
 
     async def _open_polling(self, request: web.Request) -> web.StreamResponse:
-        socket = self.admit(request)
+        socket = self.admit(request, self._place(request))
         socket.connected = True
         socket.outbox.send(self._opening(socket, upgrades=["websocket"]))
         return await self._poll(request, socket)
 
     async def _open_websocket(self, request: web.Request) -> web.StreamResponse:
-        ws, wire = await self._websocket(request)
-        if wire is not None:
-            socket = self.admit(request)
-            socket.open(wire)
-            socket.outbox.send(self._opening(socket, upgrades=[]))
-            await socket.serve(ws, wire)
-        return ws
+        place = self._place(request)
+        try:
+            ws, wire = await self._websocket(request)
+            if wire is not None:
+                socket = self.admit(request, place)
+                socket.open(wire)
+                socket.outbox.send(self._opening(socket, upgrades=[]))
+                await socket.serve(ws, wire)
+            return ws
+        finally:
+            place.leave()
+
+    def _place(self, request: web.Request) -> Place:
+        try:
+            return self.admission.at_address(self.origins.addresses.of(request))
+        except RateLimited as error:
+            raise Refused(
+                4, f"Forbidden: {error.message}", status=error.status, retry_after=error.retry_after
+            ) from error
 
     async def _upgrade(self, request: web.Request, socket: EngineSocket) -> web.StreamResponse:
         ws, wire = await self._websocket(request)

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 
 from server.settings import Settings
+from server.transports.rates import Rate
+
+PER_CLIENT = Rate(per_second=20.0, burst=50)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,8 @@ class Limits:
     max_attachments: int = 10
     max_attachment_bytes: int = 1_000_000
     max_refusals: int = 5
+    rate: Rate = PER_CLIENT
+    over_seconds: float = 10.0
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -31,4 +36,5 @@ class Limits:
             ping_timeout=settings.ping_timeout,
             max_message=settings.max_message,
             max_json_depth=settings.max_json_depth,
+            rate=Rate(per_second=settings.events_per_second, burst=settings.events_burst),
         )

@@ -4,11 +4,14 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from server.transports.addresses import Addresses
+
 
 class Origins:
     """The origins that are allowed besides the server's own; raises ValueError for a wildcard."""
 
-    def __init__(self, listed: Iterable[str]) -> None:
+    def __init__(self, listed: Iterable[str], addresses: Addresses | None = None) -> None:
+        self.addresses = addresses or Addresses()
         self._listed = frozenset(origin.rstrip("/") for origin in listed)
         if wrong := [origin for origin in self._listed if "*" in origin or "://" not in origin]:
             raise ValueError(
@@ -19,7 +22,7 @@ class Origins:
     def allow(self, request: web.Request) -> bool:
         """Tell whether a request may be served; one without an origin comes from no page."""
         origin = request.headers.get("Origin")
-        return origin is None or origin in self._listed or origin in _own(request)
+        return origin is None or origin in self._listed or origin == self.addresses.origin(request)
 
     def headers(self, request: web.Request) -> dict[str, str]:
         """Return what lets the page that sent an allowed request read the answer."""
@@ -40,9 +43,3 @@ class Origins:
             "Access-Control-Max-Age": "600",
         }
         return web.Response(status=204, headers=headers)
-
-
-def _own(request: web.Request) -> set[str]:
-    """Return the server's own origin; pages cannot forge X-Forwarded-Proto in requests to other sites."""
-    schemes = {request.scheme, request.headers.get("X-Forwarded-Proto", request.scheme).split(",")[0].strip()}
-    return {f"{scheme}://{request.host}" for scheme in schemes}

@@ -27,7 +27,10 @@ _HEAD = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketPacket:
-    """A packet from a client; `args` follow the event's name, `problem` says why they were refused."""
+    """A packet from a client; `args` follow the event's name, `problem` says why they were refused.
+
+    One that came too early has `retry_after`, and is refused in its turn.
+    """
 
     kind: Kind
     namespace: str
@@ -37,6 +40,7 @@ class SocketPacket:
     args: Sequence[Any] = ()
     auth: dict[str, Any] | None = None
     problem: str | None = None
+    retry_after: float | None = None
 
 
 def parse(text: str) -> SocketPacket:

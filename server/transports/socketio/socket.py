@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
+from server.transports.admission import Place
 from server.transports.socketio.frames import CLOSE, CLOSE_FRAME, PING, Packet, ProtocolError
 from server.transports.socketio.library import SocketBase
 from server.transports.socketio.limits import Limits
@@ -12,6 +13,7 @@ from server.transports.socketio.outbox import Outbox
 from server.transports.wire import end
 
 WATCH_SECONDS = 1.0
+CLIENT_DISCONNECT = "client disconnect"
 LATE_SECONDS = 0.002  # by which timers may come late: a session is gone when the client was told it would be
 
 
@@ -47,10 +49,13 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
     closed: bool
     upgraded: bool
 
-    def __init__(self, host: Host, sid: str, *, remote: str | None, credentials: Credentials | None) -> None:
+    def __init__(
+        self, host: Host, sid: str, *, remote: str, credentials: Credentials | None, place: Place
+    ) -> None:
         super().__init__(host, sid)
         self.remote = remote
         self.credentials = credentials
+        self.place = place
         self.outbox = Outbox(self)
         self.posting = False
         self._loop = asyncio.get_running_loop()
@@ -118,7 +123,7 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
         elif kind == "3":
             self._pong()
         elif kind == "1":
-            self.shut("client disconnect")
+            self.shut(CLIENT_DISCONNECT)
         elif kind != "6":
             raise ProtocolError("a packet that only servers send, or none at all")
 
@@ -147,6 +152,17 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
     def abort(self, reason: str) -> None:
         """Drop what waits and cut the session."""
         self.outbox.abort(reason)
+
+    def probe(self) -> None:
+        """Ping now, unless a pong is due already; without one the session ends as after any ping."""
+        if not self._pong_due and not self.closed:
+            self._ping_due.cancel()
+            self._ping_due = self._loop.call_later(0, self._ping)
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether a pong is due."""
+        return self._pong_due
 
     def now(self) -> float:
         """Return the loop's time, for the outbox."""
