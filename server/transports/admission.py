@@ -51,6 +51,11 @@ class Counts:
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def names(self) -> list[str]:
+        """Return who has places."""
+        return list(self._places)
+
     def of(self, name: str) -> list[Place]:
         """Return the places of a name."""
         return list(self._places.get(name, ()))
@@ -77,7 +82,7 @@ class Admission:
     ) -> None:
         self._per_identity = per_identity
         self._per_address = per_address
-        self._patience = patience
+        self.patience = patience
         self.identities = Counts()
         self.addresses = Counts()
 
@@ -92,7 +97,7 @@ class Admission:
         """Give a place to one more connection of an address; raises RateLimited."""
         if len(self.addresses.of(address)) >= self._per_address:
             raise RateLimited(
-                f"This address has {self._per_address} connections already.", retry_after=self._patience
+                f"This address has {self._per_address} connections already.", retry_after=self.patience
             )
         return self.addresses.add(address)
 
@@ -112,7 +117,7 @@ class Admission:
             if silent is None or silent.connection is None:
                 raise RateLimited(
                     f"You have {self._per_identity} connections already; close one first.",
-                    retry_after=self._patience,
+                    retry_after=self.patience,
                 )
             silent.connection.abort("replaced")
             silent.leave()
@@ -123,7 +128,7 @@ class Admission:
         asked = [place.connection for place in places if place.connection is not None]
         for connection in asked:
             connection.probe()
-        until = asyncio.get_running_loop().time() + self._patience
+        until = asyncio.get_running_loop().time() + self.patience
         while asyncio.get_running_loop().time() < until:
             await asyncio.sleep(CHECK_SECONDS)
             if len(self.identities.of(identity)) < self._per_identity:
