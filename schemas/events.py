@@ -11,6 +11,7 @@ class Connect(Payload):
 
     token: str | None = None
     guest_id: str | None = None
+    recovery: bool | None = None
 
 
 class Disconnect(Payload):

@@ -113,7 +113,9 @@ class Store:
                 [IndexModel([("at", ASCENDING)], expireAfterSeconds=24 * 3600)]
             )
             await self.database.runs.create_indexes(RUN_INDEXES)
-            await self.database.sessions.create_indexes([IndexModel([("process", ASCENDING)])])
+            await self.database.sessions.create_indexes(
+                [IndexModel([("process", ASCENDING)]), IndexModel([("seen_at", ASCENDING)])]
+            )
         await self.processes.make_epoch()
         await self.processes.forget_dead()
 

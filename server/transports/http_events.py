@@ -6,6 +6,7 @@ import hmac
 import secrets
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -15,14 +16,15 @@ from aiohttp import web
 
 from schemas.envelope import ConnectionConfirmed
 from server.dispatch import Answer, Caller
-from server.engine.access import Identity
+from server.engine.access import Identity, check_renewal
 from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
 from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports import keys
 from server.transports.draining import SHUTDOWN, reconnect_in
-from server.transports.http_errors import identify, json_response, read_json
+from server.transports.http_errors import identify, json_response, limit, read_json
 from server.transports.http_session import HttpSession, Plan
+from server.transports.parts import part
 from server.transports.session_homes import Homes, brought_home
 
 log = structlog.get_logger(__name__)
@@ -51,6 +53,7 @@ def attach(app: web.Application) -> None:
     app[SWEEP_SECONDS] = 10.0
     app.router.add_post("/socket/v5/client/connect", connect)
     app.router.add_post("/socket/v5/client/disconnect", brought_home(disconnect))
+    app.router.add_post("/socket/v5/client/auth_refresh", brought_home(auth_refresh))
     app.router.add_post("/socket/v5/client/{event:.+}", brought_home(event))
     app.router.add_get("/socket/v5/stream/{session}", brought_home(stream), allow_head=False)
     app.cleanup_ctx.append(_sweeper)
@@ -99,6 +102,25 @@ async def disconnect(request: web.Request) -> web.Response:
     return json_response({"success": True})
 
 
+async def auth_refresh(request: web.Request) -> web.Response:
+    """Replace a session's token by a newer one of the same profile; its stream goes on."""
+    body = await read_json(request)
+    token = body.get("token") if isinstance(body, dict) else None
+    if not isinstance(token, str):
+        raise BadRequest("auth_refresh takes an object with a token.")
+    identity = await request.app[keys.ACCESS].authenticate(token=token)
+    limit(request, identity)
+    session = await _session_of(request, identity)
+    if session is None:
+        raise BadRequest("X-Session-Id: name the session whose token is replaced.")
+    check_renewal(identity, Identity(**session.record.identity))
+    if not await request.app[keys.STORE].sessions.renew(session.record, asdict(identity)):
+        raise Unavailable("The session moves to another process; try again.")
+    session.record.identity = asdict(identity)
+    session.expire(identity.expires)
+    return json_response({"success": True})
+
+
 async def event(request: web.Request) -> web.Response:
     """Dispatch one event; the ack is the answer, everything else goes to the session's stream."""
     identity = await identify(request)
@@ -126,6 +148,18 @@ async def stream(request: web.Request) -> web.StreamResponse:
     identity = Identity(**session.record.identity)
     if identity.expires is not None and identity.expires <= time.time():
         raise Unauthenticated("The token has expired.")
+    admission = request.app[keys.ADMISSION]
+    limit(request, identity, what="stream")
+    session.detach()  # an older stream of the session ends, and does not count any more
+    with ExitStack() as places:
+        places.callback(admission.at_address(request.app[keys.ADDRESSES].of(request)).leave)
+        places.callback((await admission.of_identity(identity.key, session)).leave)
+        return await _stream(request, session, identity=identity, places=places)
+
+
+async def _stream(
+    request: web.Request, session: HttpSession, *, identity: Identity, places: ExitStack
+) -> web.StreamResponse:
     last = request.headers.get("Last-Event-ID") or request.query.get("last_event_id")
     plan = await session.approach(last, partial(request.app[keys.ACCESS].may_follow, identity))
     response = web.StreamResponse(headers=STREAM_HEADERS)
@@ -140,10 +174,10 @@ async def stream(request: web.Request) -> web.StreamResponse:
         chunked=response.headers.get("Transfer-Encoding") == "chunked",
         confirmed=_confirmed(session, identity, plan),
     )
+    session.count(places)
     if request.app[keys.DRAIN].begun:
         session.announce(reconnect_in())
-    if identity.expires is not None:
-        sink.expire(identity.expires)
+    sink.expire(session.record.identity["expires"])  # it may have been renewed meanwhile
     try:
         await sink.run(request.writer, session.drained)
     finally:
@@ -188,7 +222,9 @@ async def _identity_of(request: web.Request, body: dict[str, Any]) -> Identity:
         return await identify(request)
     if token is not None and not isinstance(token, str):
         raise BadRequest("token: a string is needed.")
-    return await request.app[keys.ACCESS].authenticate(token=token, guest_id=guest_id)
+    identity = await request.app[keys.ACCESS].authenticate(token=token, guest_id=guest_id)
+    limit(request, identity)
+    return identity
 
 
 async def _session_of(request: web.Request, identity: Identity) -> HttpSession | None:
@@ -214,18 +250,8 @@ async def _cut_streams(app: web.Application) -> None:
 
 
 async def _sweeper(app: web.Application) -> AsyncIterator[None]:
-    """Sweep while the process runs; a bug in it ends the process, as in its other parts."""
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("a part broke; the process ends", part=task.get_name(), exc_info=error)
-            app[keys.BROKEN].set()
-
-    task = asyncio.create_task(_sweep(app), name="http session sweeper")
-    task.add_done_callback(ended)
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with part(app, partial(_sweep, app), name="http session sweeper"):
+        yield
 
 
 async def _sweep(app: web.Application) -> None:

@@ -2,22 +2,19 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from schemas.envelope import RoomPlace, ServerDraining, ServerEvent
+from schemas.envelope import ServerDraining, ServerEvent
 from schemas.room import RoomReset
-from server.errors import Conflict, Unavailable
-from server.rooms.connection import MAX_ROOMS, Connection, Joined
-from server.rooms.entry import Entry
 from server.rooms.families import wire_name
-from server.rooms.follower import Follower, Marker
+from server.rooms.follower import Follower
 from server.rooms.hub import Hub
-from server.rooms.place import Place
 from server.rooms.room import Room
 from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports.http_stream import EventStream
-from server.transports.session_rooms import SessionRooms
+from server.transports.session_connection import SessionConnection
 
 MAX_WAITING_ANSWERS = 64
 
@@ -32,22 +29,19 @@ class Plan:
     resets: list[RoomReset] = field(default_factory=list)
 
 
-class HttpSession(Connection):
-    """Rooms of a session, kept in the database so that any process can serve its next stream.
+class HttpSession(SessionConnection):
+    """A session that stays while its streams come and go.
 
     Between streams it follows nothing: the client's cursor string says where to go on.
     """
 
     def __init__(self, hub: Hub, record: Session, store: SessionStore) -> None:
-        super().__init__(hub, EventStream(None))
-        self.record = record
-        self.rooms = SessionRooms(record, store)
+        super().__init__(hub, EventStream(None), record=record, store=store)
         self.closed = False
         self.idle_since = asyncio.get_running_loop().time()
-        self._markers: dict[str, Marker] = {}
         self._answers: deque[tuple[str, bytes]] = deque(maxlen=MAX_WAITING_ANSWERS)
         self._stream: EventStream | None = None
-        self._tail: tuple[str, bytes] | None = None
+        self._places = ExitStack()
 
     @property
     def attached(self) -> bool:
@@ -58,62 +52,6 @@ class HttpSession(Connection):
     def listening(self) -> bool:
         """Tell whether the client hears what is sent now: answers of other events wait for a stream."""
         return self.attached
-
-    @property
-    def full(self) -> bool:
-        """Tell whether no further room may be joined."""
-        return len(self.rooms.members) >= MAX_ROOMS
-
-    def member(self, room: str) -> bool:
-        """Tell whether the room is one of the session's."""
-        return room in self.rooms.members
-
-    async def join(
-        self, name: str, *, after: int | None, epoch: str | None, marker: ServerEvent | None
-    ) -> Joined:
-        """Find the place and store it; following starts with `start`, or with the next stream."""
-        room = await self._hub.room(name)
-        if not self.member(name):
-            place = await self._hub.place(name, after=after, epoch=epoch)
-            if not self.member(name):  # of several calls at a time one is the first
-                return await self._join(place, marker)
-        member = self.rooms.members[name]
-        self.rooms.stay(member, frozenset())
-        self.follower.stay(name)
-        await self.rooms.save()
-        if self.rooms.members.get(name) is not member:
-            raise Unavailable("The room was left while it was joined; join it again.")
-        head = Place(room=name, epoch=self._hub.epoch, offset=room.head, cursor=room.head, recovered=True)
-        return Joined(head, lambda: None)
-
-    async def enter(self, name: str, *, until: frozenset[str] = frozenset()) -> RoomPlace | None:
-        """Follow a room from its head on because of what the client does; None when it did already."""
-        room = await self._hub.room(name)
-        if (member := self.rooms.members.get(name)) is not None:
-            if member.until and until:  # what is done last is to be seen to its end
-                self.rooms.stay(member, until)
-                self.follower.leave_after(name, until)
-                await self.rooms.save()
-            return None
-        if self.full:
-            return None
-        place = RoomPlace(room=name, epoch=self._hub.epoch, offset=room.head)
-        await self._add(name, start=place.offset, epoch=place.epoch, until=until)
-        self._start(name)
-        return place
-
-    async def withdraw(self, name: str) -> None:
-        """Leave a room that was entered for something that then failed, unless it was joined since."""
-        if (member := self.rooms.members.get(name)) is not None and member.until:
-            await self.leave(name)
-
-    async def leave(self, name: str) -> bool:
-        """Stop following, for good: another join gets another place in the cursor strings."""
-        member = self.rooms.members.get(name)
-        if member is not None:
-            self._drop(member)
-        await self.rooms.save()
-        return member is not None
 
     def answer(self, event: ServerEvent) -> None:
         """Send an event to this client alone; it waits for the next stream if none is open."""
@@ -156,7 +94,7 @@ class HttpSession(Connection):
     ) -> EventStream:
         """Serve a stream as planned; an older one ends. What was joined since the plan is followed too."""
         self.detach()
-        stream = EventStream(wire, chunked=chunked, tail=self._tail_of)
+        stream = EventStream(wire, chunked=chunked, tail=self.tail)
         if self.closed:
             stream.finish("session closed")
             return stream
@@ -182,7 +120,33 @@ class HttpSession(Connection):
         ending, self._stream = self._stream, None
         self.idle_since = asyncio.get_running_loop().time()
         self.close()
+        self._places.close()
         ending.finish(reason)
+
+    def count(self, places: ExitStack) -> None:
+        """Give back what the open stream takes up at once when it ends; closing it twice is harmless."""
+        if self._stream is not None:
+            self._places = places
+
+    def probe(self) -> None:
+        """Have the kernel look whether the client of the stream is still there."""
+        if self._stream is not None:
+            self._stream.probe()
+
+    @property
+    def silent(self) -> bool:
+        """Tell nothing: a stream's client owes no sign of life."""
+        return False
+
+    def abort(self, reason: str) -> None:
+        """Cut the open stream."""
+        if self._stream is not None:
+            self._stream.abort(reason)
+
+    def expire(self, at: float | None) -> None:
+        """Change when the open stream ends because of its token, in epoch seconds."""
+        if self._stream is not None:
+            self._stream.expire(at)
 
     def end(self) -> None:
         """End the session: its stream ends, and no other opens."""
@@ -206,69 +170,3 @@ class HttpSession(Connection):
                 RoomReset(room=name, epoch=place.epoch, offset=place.offset, snapshot=place.snapshot)
             )
         plan.places.append((member, await self._hub.room(member.room), place.cursor))
-
-    async def _join(self, place: Place, marker: ServerEvent | None) -> Joined:
-        if self.full:
-            raise Conflict("This session follows too many rooms; leave one first.")
-        if marker is not None:
-            self._markers[place.room] = Marker(place.offset, marker.event, marker.encode())
-        await self._add(place.room, start=place.cursor, epoch=place.epoch)
-        return Joined(place, lambda: self._start(place.room))
-
-    async def _add(self, name: str, *, start: int, epoch: str, until: frozenset[str] = frozenset()) -> None:
-        """Add a room and store it; a failure takes it back."""
-        member = self.rooms.add(name, start=start, epoch=epoch, until=until)
-        try:
-            await self.rooms.save()
-        except BaseException:
-            if self.rooms.members.get(name) is member:
-                self._drop(member)
-            raise
-
-    def _drop(self, member: SessionRoom) -> None:
-        self.rooms.drop(member)
-        self._gone(member.room)
-
-    def _gone(self, name: str) -> None:
-        """Stop following a room that is no member any more."""
-        self._tail = None
-        self._markers.pop(name, None)
-        if name not in self.follower.cursors:
-            return
-        if (room := self._hub.loaded_room(name)) is not None:
-            self.follower.leave(room)
-        else:
-            self.sink.abort("place is gone")
-
-    def _start(self, name: str) -> None:
-        """Follow a member on the open stream, if there is one and it does not follow it already."""
-        member = self.rooms.members.get(name)
-        if self._stream is None or member is None or name in self.follower.cursors:
-            return
-        room = self._hub.loaded_room(name)
-        if room is None or member.epoch != self._hub.epoch:
-            self.sink.abort("place is gone")
-        else:
-            self._go_on(member, room, member.start)
-
-    def _go_on(self, member: SessionRoom, room: Room, cursor: int) -> None:
-        self._tail = None
-        self._follow(room, cursor, self._markers.pop(member.room, None))
-        if member.until:
-            self.follower.leave_after(member.room, member.until)
-
-    def _tail_of(self, entries: Sequence[Entry]) -> bytes:
-        """Return what follows the number in the strings of entries that are being written.
-
-        It stays the same until another room writes, or the rooms change.
-        """
-        last = entries[-1]
-        if self._tail is None or self._tail[0] != last.room:
-            cursors = self.follower.cursors
-            self._tail = last.room, self.rooms.tail(last.room, cursors, epoch=self._hub.epoch)
-        found = self._tail[1]
-        member = self.rooms.members[last.room]
-        if last.name in member.until:
-            self.rooms.end(member, last.n)
-            self._gone(last.room)
-        return found

@@ -11,7 +11,17 @@ from tests.conftest import Cast
 from tests.support.running import Server
 from tests.support.trials import begin
 
-GROWING = ("attempts", "chats", "drafts", "generations", "invocations", "recordings", "runs", "tests")
+GROWING = (
+    "attempts",
+    "chats",
+    "drafts",
+    "generations",
+    "invocations",
+    "recordings",
+    "runs",
+    "sessions",
+    "tests",
+)
 SCAN = "COLLSCAN"
 
 
@@ -54,6 +64,11 @@ async def ask(store: Store) -> None:
     await store.runs.uncounted()
     await store.runs.orphaned(living, besides=[new()])
     await store.runs.orphaned_gradings(living, besides=[new()])
+    await store.sessions.at_home([new()], "one")
+    await store.sessions.elsewhere([new()], "one")
+    await store.sessions.touch([new()])
+    await store.sessions.expire(120)
+    await store.sessions.expire(600, sockets=True)
 
 
 async def test_nothing_that_grows_is_read_whole(server: Server, cast: Cast) -> None:

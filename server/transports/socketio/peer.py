@@ -3,11 +3,14 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
 import structlog
 
+from server.errors import RateLimited
+from server.transports.rates import Bucket
 from server.transports.socketio import packets
 from server.transports.socketio.frames import CLOSE, Packet, ProtocolError
 from server.transports.socketio.limits import Limits
@@ -15,6 +18,7 @@ from server.transports.socketio.packets import Assembly, SocketPacket
 from server.transports.socketio.socket import EngineSocket
 
 log = structlog.get_logger(__name__)
+EVENTS = (packets.EVENT, packets.BINARY_EVENT)
 
 
 class Refusal(Exception):
@@ -26,14 +30,20 @@ class Refusal(Exception):
 
 
 class Client:
-    """A peer's connection to one namespace; `session` belongs to the application."""
+    """A peer's connection to one namespace; `session` belongs to the application.
 
-    __slots__ = ("namespace", "peer", "session", "sid")
+    The application may change `sid`, and set `pid` for a client that can come back into its session. `left`
+    tells that the client ended the connection itself.
+    """
+
+    __slots__ = ("left", "namespace", "peer", "pid", "session", "sid")
 
     def __init__(self, peer: "Peer", namespace: str, sid: str) -> None:
         self.peer = peer
         self.namespace = namespace
         self.sid = sid
+        self.pid: str | None = None
+        self.left = False
         self.session: Any = None
 
     def emit(self, name: str, *args: Any) -> None:
@@ -60,8 +70,8 @@ class Application(Protocol):
     async def event(self, client: Client, event: SocketPacket) -> None:
         """Handle one event and answer it; the client's next one waits for this."""
 
-    def overflow(self, client: Client, event: SocketPacket) -> None:
-        """Answer an event that was not queued, because too many are."""
+    def refuse(self, client: Client, event: SocketPacket, error: RateLimited) -> None:
+        """Answer an event that is not handled, because there are too many."""
 
     def disconnected(self, client: Client) -> None:
         """Forget a client. Called again after its last event, in case that event joined something."""
@@ -70,12 +80,14 @@ class Application(Protocol):
 class Peer:
     """One session's namespaces; packets are handled one after the other, pongs and overflow beside them.
 
-    A task exists only while something is queued.
+    Packets beyond the rate are refused, acks and pongs do not count. A client whose events were refused for
+    ten seconds, with no second between two refusals, is disconnected. A task exists only while something is
+    queued.
     """
 
     __slots__ = (
-        "_app", "_assembly", "_closed", "_deadline", "_limits", "_new_id", "_queue", "_refusals", "_worker",
-        "clients", "socket",
+        "_app", "_assembly", "_bucket", "_closed", "_deadline", "_limits", "_new_id", "_queue", "_refusals",
+        "_worker", "clients", "socket",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +99,7 @@ class Peer:
         self._limits = limits
         self._new_id = new_id
         self._assembly: Assembly | None = None
+        self._bucket = Bucket(limits.rate, socket.now())
         self._queue: deque[SocketPacket] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._refusals = 0
@@ -104,13 +117,18 @@ class Peer:
                 self._expect(packet)
                 return
         if packet is not None and packet.kind not in (packets.ACK, packets.BINARY_ACK):
-            self._enqueue(packet)
+            seconds = self._bucket.take(self.socket.now())
+            if seconds:
+                self._limit(packet, seconds)
+            else:
+                self._enqueue(packet)
 
-    def close(self) -> None:
+    def close(self, *, left: bool = False) -> None:
         """Forget the clients of a session that is gone; events that were received are still handled."""
         self._closed = True
         self._allow(None)
         for client in self.clients.values():
+            client.left = left
             self._app.disconnected(client)
 
     @property
@@ -137,13 +155,27 @@ class Peer:
             self._allow(None if self.clients else self._limits.connect_timeout)
         return packet
 
+    def _limit(self, packet: SocketPacket, seconds: float) -> None:
+        """Refuse a packet that came too early, after the answers to what came before it."""
+        if self._queue is None or packet.kind not in EVENTS:
+            self._refuse_event(packet, self._limits.rate.refusal(seconds))
+        else:
+            self._enqueue(replace(packet, args=(), retry_after=seconds))
+        if self._bucket.over_for >= self._limits.over_seconds:
+            log.info("client stayed over its event rate", address=self.socket.remote)
+            self.socket.shut("rate limited", last=CLOSE)
+
+    def _refuse_event(self, packet: SocketPacket, error: RateLimited) -> None:
+        client = self.clients.get(packet.namespace)
+        if client is None or packet.kind not in EVENTS:
+            raise ProtocolError("too many packets")
+        self._app.refuse(client, packet, error)
+
     def _enqueue(self, packet: SocketPacket) -> None:
         queue = self._queue
         if queue is not None and len(queue) >= self._limits.max_queued:
-            client = self.clients.get(packet.namespace)
-            if client is None or packet.kind not in (packets.EVENT, packets.BINARY_EVENT):
-                raise ProtocolError("too many packets")
-            self._app.overflow(client, packet)
+            message = f"{self._limits.max_queued} events are waiting already; wait for their acks."
+            self._refuse_event(packet, RateLimited(message, retry_after=1.0))
             return
         if queue is None:
             queue = self._queue = deque()
@@ -166,6 +198,8 @@ class Peer:
             await self._connect(packet)
         elif (client := self.clients.get(packet.namespace)) is None:
             self.socket.shut("parse error", last=CLOSE)
+        elif packet.retry_after is not None:
+            self._app.refuse(client, packet, self._limits.rate.refusal(packet.retry_after))
         elif packet.kind == packets.DISCONNECT:
             self._leave(client)
         else:
@@ -199,7 +233,10 @@ class Peer:
             return
         self.clients[packet.namespace] = client
         self._allow(None)
-        self._send(b"40", packet.namespace, {"sid": client.sid})
+        body = {"sid": client.sid}
+        if client.pid is not None:
+            body["pid"] = client.pid
+        self._send(b"40", packet.namespace, body)
         greet()
 
     def _refuse(self, namespace: str, body: dict[str, Any]) -> None:
@@ -210,6 +247,7 @@ class Peer:
 
     def _leave(self, client: Client) -> None:
         del self.clients[client.namespace]
+        client.left = True
         self._app.disconnected(client)
         if not self.clients and not self._closed:
             self._allow(self._limits.connect_timeout)

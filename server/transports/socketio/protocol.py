@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from schemas.envelope import ServerDraining
+from server.transports.admission import Admission
 from server.transports.draining import SHUTDOWN, reconnect_in
 from server.transports.siblings import Siblings
 from server.transports.socketio.engine import EngineServer
@@ -14,7 +15,7 @@ from server.transports.socketio.library import SocketIOBase
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.peer import Application, Peer
-from server.transports.socketio.socket import EngineSocket
+from server.transports.socketio.socket import CLIENT_DISCONNECT, EngineSocket
 
 LOOK_SECONDS = 0.02
 
@@ -27,9 +28,16 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
 
     eio: EngineServer
 
-    def __init__(self, app: Application, *, limits: Limits, origins: Origins, siblings: Siblings) -> None:
+    def __init__(
+        self, app: Application, *, limits: Limits, origins: Origins, siblings: Siblings,
+        admission: Admission | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(
-            logger=logging.getLogger("socketio"), limits=limits, origins=origins, siblings=siblings
+            logger=logging.getLogger("socketio"),
+            limits=limits,
+            origins=origins,
+            siblings=siblings,
+            admission=admission,
         )
         self.app = app
         self.limits = limits
@@ -47,7 +55,7 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         if (peer := self.peers.pop(eio_sid, None)) is not None:
-            peer.close()
+            peer.close(left=reason == CLIENT_DISCONNECT)
 
     def announce(self) -> None:
         """Admit no more, and tell everybody who is connected; who is not yet connects elsewhere."""
@@ -62,7 +70,7 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
         """Give what is being handled, and what is on its way to clients, some seconds; then it is time."""
         with suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while any(peer.worker or peer.socket.outbox.size for peer in self.peers.values()):
+                while any(peer.worker or not peer.socket.outbox.quiet for peer in self.peers.values()):
                     await asyncio.sleep(LOOK_SECONDS)
 
     async def close(self, *, patience: float) -> None:

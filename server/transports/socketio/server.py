@@ -1,19 +1,24 @@
 """The Socket.IO transport, as the application sees it."""
 
 from collections import Counter
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from server.settings import Settings
-from server.transports.keys import ACCESS, DISPATCH, HUB, SIBLINGS
+from server.transports.addresses import Addresses
+from server.transports.keys import ACCESS, ADMISSION, BELL, DISPATCH, HUB, PROCESS, SIBLINGS, STORE
+from server.transports.parts import part
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.protocol import SocketServer
+from server.transports.socketio.recovery import Recovery
 from server.transports.socketio.sessions import Sessions
 
 PATH = "/socket.io/"
 SETTLE_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0  # for events that are being handled
+FLUSH_SECONDS = 1.0  # for the sessions of clients that are gone to be stored
 
 
 class SocketTransport:
@@ -21,12 +26,14 @@ class SocketTransport:
 
     def __init__(self, settings: Settings) -> None:
         self._limits = Limits.of(settings)
-        self._origins = Origins(settings.cors_origins)
+        self._origins = Origins(settings.cors_origins, Addresses(settings.trusted_proxies))
+        self._recovery: Recovery | None = None
         self._server: SocketServer | None = None
 
     def attach(self, app: web.Application) -> None:
         """Serve once the application has started; its hub, access and dispatcher are taken then."""
         app.router.add_route("*", PATH, self._handle)
+        app.cleanup_ctx.append(self._recovering)
         app.on_startup.append(self._start)
         app.on_shutdown.append(self._stop)
 
@@ -52,10 +59,36 @@ class SocketTransport:
             await self._server.close(patience=PATIENCE_SECONDS)
 
     async def _start(self, app: web.Application) -> None:
-        sessions = Sessions(hub=app[HUB], access=app[ACCESS], dispatch=app[DISPATCH], limits=self._limits)
-        self._server = SocketServer(
-            sessions, limits=self._limits, origins=self._origins, siblings=app[SIBLINGS]
+        if self._recovery is None:
+            raise RuntimeError("sockets are served before their sessions can be kept")
+        sessions = Sessions(
+            hub=app[HUB],
+            access=app[ACCESS],
+            dispatch=app[DISPATCH],
+            recovery=self._recovery,
+            limits=self._limits,
+            admission=app[ADMISSION],
         )
+        self._server = SocketServer(
+            sessions,
+            limits=self._limits,
+            origins=self._origins,
+            siblings=app[SIBLINGS],
+            admission=app[ADMISSION],
+        )
+
+    async def _recovering(self, app: web.Application) -> AsyncIterator[None]:
+        """Keep the sessions of clients that ask for recovery; those closed last are stored in the end."""
+        recovery = self._recovery = Recovery(
+            app[HUB],
+            store=app[STORE].sessions,
+            bell=app[BELL],
+            process=app[PROCESS],
+            may_follow=app[ACCESS].may_follow,
+        )
+        async with part(app, recovery.run, name="socket session sweeper"):
+            yield
+        await recovery.close(patience=FLUSH_SECONDS)
 
     async def _stop(self, app: web.Application) -> None:
         if self._server is not None:

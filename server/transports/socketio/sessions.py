@@ -5,17 +5,18 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
-from schemas.attempt import AttemptError
 from schemas.envelope import ConnectionConfirmed
-from server.dispatch import Answer, Caller
-from server.engine.access import Identity
-from server.errors import BadRequest, Forbidden, GreenroomError, RateLimited, Unauthenticated
+from server.dispatch import Answer, Caller, refusal
+from server.engine.access import Identity, check_renewal
+from server.errors import BadRequest, GreenroomError, RateLimited, Unauthenticated
 from server.rooms.connection import Connection
 from server.rooms.hub import Hub
+from server.transports.admission import Admission, Place
 from server.transports.socketio.frames import CLOSE
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.packets import SocketPacket
 from server.transports.socketio.peer import Client, Refusal
+from server.transports.socketio.recovery import RecoveringConnection, Recovery
 from server.transports.socketio.sink import SocketSink
 
 MAX_EVENT_NAME = 64
@@ -42,12 +43,13 @@ class Dispatch(Protocol):
 class Session:
     """One client: who it is, what it follows, and when its token ends."""
 
-    __slots__ = ("caller", "closed", "connection", "sink", "timer")
+    __slots__ = ("caller", "closed", "connection", "place", "sink", "timer")
 
-    def __init__(self, *, caller: Caller, connection: Connection, sink: SocketSink) -> None:
+    def __init__(self, *, caller: Caller, connection: Connection, sink: SocketSink, place: Place) -> None:
         self.caller = caller
         self.connection = connection
         self.sink = sink
+        self.place = place
         self.closed = False
         self.timer: asyncio.TimerHandle | None = None
 
@@ -57,29 +59,46 @@ class Sessions:
 
     namespaces: Collection[str] = ("/",)
 
-    def __init__(self, *, hub: Hub, access: Access, dispatch: Dispatch, limits: Limits) -> None:
+    def __init__(
+        self, *, hub: Hub, access: Access, dispatch: Dispatch, recovery: Recovery, limits: Limits,
+        admission: Admission | None = None,
+    ) -> None:  # fmt: skip
         self._hub = hub
         self._access = access
         self._dispatch = dispatch
+        self._recovery = recovery
         self._limits = limits
+        self._admission = admission or Admission()
 
     async def connect(self, client: Client, auth: dict[str, Any]) -> Callable[[], None]:
         """Authenticate a client and load its own room; raises Refusal. Cancelling leaves nothing behind."""
         try:
             identity = await self._identify(client, auth)
-            room = await self._hub.room(identity.key)
+            place = await self._admission.of_identity(identity.key, client.peer.socket)
+            return await self._let_in(client, auth, identity=identity, place=place)
         except GreenroomError as error:
-            raise Refusal(error.message, data={"code": error.code, "message": error.message}) from error
-        sink = SocketSink(client.peer.socket.outbox)
-        connection = Connection(self._hub, sink)
-        session = Session(caller=Caller(identity, connection), connection=connection, sink=sink)
-        client.session = session
+            told: dict[str, Any] = {"code": error.code, "message": error.message}
+            if error.retry_after is not None:
+                told["retry_after"] = error.retry_after
+            raise Refusal(error.message, data=told) from error
+
+    async def _let_in(
+        self, client: Client, auth: dict[str, Any], *, identity: Identity, place: Place
+    ) -> Callable[[], None]:
+        try:
+            connection, sink, begin = await self._open(client, identity, auth)
+        except BaseException:
+            place.leave()
+            raise
+        caller = Caller(identity, connection)
+        session = client.session = Session(caller=caller, connection=connection, sink=sink, place=place)
 
         def greet() -> None:
-            confirmed = self._confirmed(client, identity)
+            confirmed = self._confirmed(client, identity, connection)
             sink.answer(confirmed.event, confirmed.encode())
-            connection.follower.follow(room, room.head)
-            self._watch(client, session)
+            begin()
+            if not session.closed:  # a place may be gone by now, and the connection cut
+                self._watch(client, session)
 
         return greet
 
@@ -89,25 +108,23 @@ class Sessions:
         try:
             answer = await self._answer(session, client, event)
         except GreenroomError as error:
-            self._refuse(session, event, error)
-            return
-        for name, data in answer.notices:
-            session.sink.answer(name, data)
-        if event.ack_id is not None:
-            session.sink.acknowledge(event.ack_id, answer.ack)
+            answer = refusal(event.name, error)
+        self._answered(session, event, answer)
         if not session.closed:
             answer.after()
 
-    def overflow(self, client: Client, event: SocketPacket) -> None:
-        """Answer an event that came while too many were waiting."""
-        message = f"{self._limits.max_queued} events are waiting already; wait for their acks."
-        self._refuse(client.session, event, RateLimited(message, retry_after=1.0))
+    def refuse(self, client: Client, event: SocketPacket, error: RateLimited) -> None:
+        """Answer an event that is not handled, because there are too many."""
+        self._answered(client.session, event, refusal(event.name, error))
 
     def disconnected(self, client: Client) -> None:
         """Leave the client's rooms; harmless when done before."""
         session: Session = client.session
         session.closed = True
+        session.place.leave()
         session.connection.close()
+        if isinstance(session.connection, RecoveringConnection):
+            self._recovery.closed(session.connection, left=client.left)
         if session.timer is not None:
             session.timer.cancel()
 
@@ -131,7 +148,21 @@ class Sessions:
         guest_id = _text(auth, "guest_id") if token is None and api_key is None else None
         return await self._access.authenticate(token=token, api_key=api_key, guest_id=guest_id)
 
-    def _confirmed(self, client: Client, identity: Identity) -> ConnectionConfirmed:
+    async def _open(
+        self, client: Client, identity: Identity, auth: dict[str, Any]
+    ) -> tuple[Connection, SocketSink, Callable[[], None]]:
+        """Return a client's connection, its sink, and what begins to follow; raises Unavailable."""
+        outbox = client.peer.socket.outbox
+        if _asks_for_recovery(auth):
+            found = await self._recovery.open(outbox, identity, sid=client.sid, auth=auth)
+            client.sid, client.pid = found.sid, found.record.id
+            return found, found.sink, found.begin
+        room = await self._hub.room(identity.key)
+        sink = SocketSink(outbox)
+        connection = Connection(self._hub, sink)
+        return connection, sink, lambda: connection.follower.follow(room, room.head)
+
+    def _confirmed(self, client: Client, identity: Identity, connection: Connection) -> ConnectionConfirmed:
         return ConnectionConfirmed(
             sid=client.sid,
             profile_id=identity.id if identity.kind == "profile" else None,
@@ -139,6 +170,7 @@ class Sessions:
             server_time=time.time(),
             role=identity.role,
             epoch=self._hub.epoch,
+            recovered=connection.recovered if isinstance(connection, RecoveringConnection) else None,
         )
 
     async def _refresh(self, session: Session, client: Client, data: object) -> Answer:
@@ -147,9 +179,7 @@ class Sessions:
         if token is None:
             raise BadRequest("auth_refresh takes an object with a token.")
         identity = await self._access.authenticate(token=token, api_key=None, guest_id=None)
-        now = session.caller.identity
-        if (identity.key, identity.role, identity.org) != (now.key, now.role, now.org):
-            raise Forbidden("The token belongs to somebody else or gives another role; connect anew with it.")
+        check_renewal(identity, session.caller.identity)
         session.caller.identity = identity
         if not session.closed:
             self._watch(client, session)
@@ -170,12 +200,11 @@ class Sessions:
         session.sink.answer(AUTH_EXPIRED, b"{}")
         session.timer = loop.call_later(self._limits.expiry_grace, _close_expired, client)
 
-    def _refuse(self, session: Session, event: SocketPacket, error: GreenroomError) -> None:
-        notice = AttemptError(message=error.message, code=error.code)
-        session.sink.answer(notice.event, notice.encode())
+    def _answered(self, session: Session, event: SocketPacket, answer: Answer) -> None:
+        for name, data in answer.notices:
+            session.sink.answer(name, data)
         if event.ack_id is not None:
-            failure = error.failure().model_dump_json(exclude_none=True)
-            session.sink.acknowledge(event.ack_id, b'{"success":false,"error":%b}' % failure.encode())
+            session.sink.acknowledge(event.ack_id, answer.ack)
 
 
 def _close_expired(client: Client) -> None:
@@ -187,3 +216,11 @@ def _text(data: dict[str, Any], name: str) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise Unauthenticated(f"auth.{name} has to be a string.")
+
+
+def _asks_for_recovery(auth: dict[str, Any]) -> bool:
+    """Tell whether a client takes strings behind events; those of most libraries would break on them."""
+    wanted = auth.get("recovery")
+    if wanted is None or isinstance(wanted, bool):
+        return wanted is True
+    raise BadRequest("auth.recovery has to be true or false.")

@@ -1,9 +1,11 @@
 """Servers for the tests of this folder."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
+from server.engine.ids import new
 from tests.transports.socketio.product import Product, product
 from tests.transports.socketio.serving import PATIENT, Serving, serving
 
@@ -27,3 +29,12 @@ async def shop(mongod_url: str) -> AsyncIterator[Product]:
     """Serve the product."""
     async with product(mongod_url) as running:
         yield running
+
+
+@pytest.fixture
+async def pair(mongod_url: str) -> AsyncIterator[tuple[Product, Product]]:
+    """Serve the product twice on one database, without a bell between them."""
+    async with AsyncExitStack() as stack:
+        database = f"test-{new()[:13]}"
+        here = await stack.enter_async_context(product(mongod_url, database=database))
+        yield here, await stack.enter_async_context(product(mongod_url, database=database))
