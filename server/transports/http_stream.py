@@ -44,7 +44,7 @@ class EventStream:
         self._news = asyncio.Event()
         self._silent_since = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
-        self._expiry: asyncio.TimerHandle | None = None
+        self.expiry: asyncio.TimerHandle | None = None
         self.reason = "transport close"  # why it ended, once it has
         if wire is None:
             self._outbox.close()
@@ -95,17 +95,17 @@ class EventStream:
 
         Called again, the last time holds: a newer token may come in those seconds too.
         """
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+        if self.expiry is not None:
+            self.expiry.cancel()
+            self.expiry = None
         if at is None or self._ended:
             return
         left = at - time.time()
         if left > 0:
-            self._expiry = self._loop.call_later(min(left, MAX_TIMER), self.expire, at)
+            self.expiry = self._loop.call_later(min(left, MAX_TIMER), self.expire, at)
             return
         self.answer("auth_expired", b"{}")
-        self._expiry = self._loop.call_later(GRACE_SECONDS, self.finish, "token expired")
+        self.expiry = self._loop.call_later(GRACE_SECONDS, self.finish, "token expired")
 
     async def run(self, writer: AbstractStreamWriter, drained: Callable[[], None]) -> None:
         """Call `drained` whenever the client has read what waited, until it is gone or the stream ends."""
