@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 WITHIN_SECONDS = 120
 KEPT_SECONDS = 600  # longer, so that the records of living clients outlast a database that was away
 SWEEP_SECONDS = 20.0
-SWEPT_AT_ONCE = 500
+AT_ONCE = 500  # sessions in one call of the database
 LONGEST_ID = 36
 REPLACED = "connection replaced"
 
@@ -94,8 +94,14 @@ class Recovery:
         self._dropped: list[RecoveringConnection] = []
         self._left: list[Session] = []
         self._storing = asyncio.Lock()
+        self._storer: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         bell.on_told("socket", self._told)
+
+    @property
+    def connections(self) -> int:
+        """Return how many clients are connected that can come back."""
+        return len(self._here)
 
     async def open(
         self, outbox: Outbox, identity: Identity, *, sid: str, auth: dict[str, Any]
@@ -122,18 +128,17 @@ class Recovery:
             self._left.append(connection.record)
         elif here:
             self._dropped.append(connection)
-        if (self._dropped or self._left) and not self._storing.locked():
-            self._own(self._store_soon())
+        if (self._dropped or self._left) and (self._storer is None or self._storer.done()):
+            self._storer = self._own(self._store_soon())
 
     async def flush(self) -> None:
         """Store what is not stored of connections that are gone; raises Unavailable."""
         async with self._storing:
             while self._dropped or self._left:
-                dropped, self._dropped = self._dropped, []
-                left, self._left = self._left, []
+                dropped, self._dropped = self._dropped[:AT_ONCE], self._dropped[AT_ONCE:]
+                left, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
                 try:
-                    for connection in dropped:
-                        await connection.rooms.save()
+                    await self._store_rooms(dropped)
                     await self._store.touch([connection.record.id for connection in dropped])
                     await self._store.close_all(left)
                 except BaseException:
@@ -154,8 +159,8 @@ class Recovery:
         """Store what has changed, note who is in use, cut who is at home elsewhere; raises Unavailable."""
         await self.flush()
         here = list(self._here.values())
-        for start in range(0, len(here), SWEPT_AT_ONCE):
-            await self._sweep(here[start : start + SWEPT_AT_ONCE])
+        for start in range(0, len(here), AT_ONCE):
+            await self._sweep(here[start : start + AT_ONCE])
         await self._store.expire(KEPT_SECONDS, sockets=True)
 
     async def close(self, *, patience: float) -> None:
@@ -170,15 +175,18 @@ class Recovery:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _sweep(self, connections: list[RecoveringConnection]) -> None:
-        for connection in connections:
-            if connection.rooms.unsaved:
-                await connection.rooms.save()
+        await self._store_rooms(connections)
         ids = [connection.record.id for connection in connections]
         elsewhere = await self._store.elsewhere(ids, self._process.name)
         for connection in connections:
             if connection.record.id in elsewhere:
                 self._let_go(connection)
         await self._store.touch([session_id for session_id in ids if session_id not in elsewhere])
+
+    async def _store_rooms(self, connections: list[RecoveringConnection]) -> None:
+        for connection in connections:
+            if connection.rooms.unsaved:
+                await connection.rooms.save()
 
     def _is_of(self, record: Session, identity: Identity) -> bool:
         """Tell whether a session is somebody's, with the same role, and its numbers still mean the same."""
@@ -270,7 +278,8 @@ class Recovery:
         except Unavailable:
             log.info("closed socket sessions not stored; they are with the next sweep")
 
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

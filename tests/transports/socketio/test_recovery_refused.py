@@ -164,6 +164,23 @@ async def test_sessions_that_nobody_comes_back_to_are_removed(shop: Product) -> 
     assert await shop.store.database.sessions.count_documents({}) == 0
 
 
+async def test_nothing_is_left_of_clients_that_come_and_go(shop: Product) -> None:
+    clients = [Client() for _ in range(20)]
+    for _ in range(2):
+        assert len({await client.connect(shop) for client in clients}) == 1
+        assert shop.recovery.connections == 20
+        await asyncio.gather(*[client.drop() for client in clients])
+        await shop.serving.gone()
+        assert shop.recovery.connections == 0
+    for client in clients:
+        assert await client.connect(shop)
+        await client.ws.send_str("41")
+        await client.drop()
+    await shop.serving.gone()
+    await shop.recovery.flush()
+    assert await shop.store.database.sessions.count_documents({}) == 0
+
+
 async def test_a_database_that_is_away_refuses_and_the_session_stays(pair: tuple[Product, Product]) -> None:
     here, there = pair
     ada = await follow_room(there)
