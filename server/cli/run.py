@@ -23,8 +23,8 @@ def run(
     """Run a command to its end and exit with its code, or with `when_stopped` after Ctrl-C or SIGTERM.
 
     A signal cancels the coroutine, whose cleanup then takes the time it needs, but never more than `within`
-    seconds: whatever hangs then ends with the process. A second Ctrl-C cancels the cleanup too. Raises what
-    the coroutine raises.
+    seconds: whatever hangs then ends with the process, threads too. A second Ctrl-C cancels the cleanup too.
+    Raises what the coroutine raises.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(_until_signal(main, when_stopped, within))
@@ -55,19 +55,29 @@ async def _until_signal(
     try:
         return await task or 0
     except asyncio.CancelledError:
-        return INTERRUPTED if len(stops) > 1 else when_stopped
+        code = INTERRUPTED if len(stops) > 1 else when_stopped
+        if within is not None:
+            _end(code)
+        return code
 
 
 def _end_within(seconds: float) -> None:
     """End the process after so many seconds, even if its loop or a thread that it waits for hangs."""
 
     def end() -> None:
-        print(f"greenroom: not stopped within {seconds:g} s; ended", file=sys.stderr, flush=True)
-        os._exit(NOT_IN_TIME)
+        print(f"greenroom: not stopped within {seconds:g} s; ended", file=sys.stderr)
+        _end(NOT_IN_TIME)
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
     timer.start()
+
+
+def _end(code: int) -> None:
+    """End the process now: its cleanup is done, and threads of drivers may wait for what is away."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

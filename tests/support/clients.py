@@ -101,6 +101,7 @@ class Http(Recorder):
         self.stream_path = ""
         self.last_id: str | None = None
         self.ids: list[str | None] = []
+        self.retry: int | None = None
         self.status = 0
         self._reader: asyncio.Task[None] | None = None
 
@@ -169,6 +170,8 @@ class Http(Recorder):
                 if text:
                     key, _, value = text.partition(":")
                     fields[key] = value.removeprefix(" ")
+                elif "retry" in fields:
+                    self.retry, fields = int(fields["retry"]), {}
                 elif "event" in fields:
                     self.last_id = fields.get("id", self.last_id)
                     self.ids.append(fields.get("id"))

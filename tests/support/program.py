@@ -77,6 +77,18 @@ class Program:
         """Let a stopped program go on."""
         self._signal(signal.SIGCONT)
 
+    def interrupt(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Ask the program to end, and go on."""
+        self._signal(number)
+
+    async def ended(self, within: float) -> int:
+        """Return the program's code when it has ended."""
+        assert self._process is not None
+        async with asyncio.timeout(within):
+            code = await self._process.wait()
+        self._process = None
+        return code
+
     async def stop(self) -> None:
         """End the program as its operator would, if it runs."""
         process, self._process = self._process, None

@@ -78,6 +78,11 @@ class Outbox:
         return self.wire is not None and not self.closed
 
     @property
+    def quiet(self) -> bool:
+        """Tell whether nothing waits for the client, and a client that polls waits for what comes."""
+        return not self.size and (self.wire is not None or self._waiting is not None)
+
+    @property
     def upgrading(self) -> bool:
         """Tell whether an upgrade has been probed and is not finished."""
         return self._candidate is not None
