@@ -54,6 +54,9 @@ class Clock:
     def answer(self, event: str, data: bytes) -> None:
         """Ignore what has no number."""
 
+    async def drained(self) -> None:
+        """Return at once: nothing ever waits."""
+
     def abort(self, reason: str) -> None:
         """End the process: nothing may be cut here."""
         raise RuntimeError(reason)

@@ -29,6 +29,9 @@ class Sink(Protocol):
     def abort(self, reason: str) -> None:
         """Cut the connection; the client resumes."""
 
+    async def drained(self) -> None:
+        """Return once no more than `LOW_WATER` waits, or the client is gone. Cancelling is safe."""
+
 
 @dataclass(frozen=True, slots=True)
 class Marker:

@@ -129,17 +129,12 @@ class Hub:
         """Serve a follower that has fallen behind."""
         self._pumps.wake(follower)
 
-    def drained(self, follower: Follower) -> None:
-        """Tell that a follower's client has read something."""
-        self._pumps.drained(follower)
-
     def forget(self, follower: Follower) -> None:
         """Take a follower out of all its rooms."""
         for name in list(follower.rooms):
             if (room := self._rooms.get(name)) is not None:
                 follower.leave(room)
         follower.close()
-        self.drained(follower)
 
     async def reach(self, name: str, *, after: int | None, epoch: str | None) -> Room | None:
         """Return a room that can be followed after a number, None when what follows it is not kept."""

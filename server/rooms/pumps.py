@@ -7,12 +7,12 @@ from typing import Any, Protocol, TypeVar
 from server.errors import Unavailable
 from server.rooms.catching import PAGE_ENTRIES, entry
 from server.rooms.entry import Entry
-from server.rooms.follower import LOW_WATER, PAGE_BYTES, Follower
+from server.rooms.follower import LOW_WATER, PAGE_BYTES, Follower, Sink
 from server.rooms.room import Room
 from server.store.entries import EntryStore
 
 T = TypeVar("T")
-DRAIN_POLL_SECONDS = 0.05
+UNDRAINED_SECONDS = 0.05
 RETRY_SECONDS = 0.25
 
 
@@ -28,7 +28,7 @@ class Pumps:
     def __init__(self, entries: EntryStore, *, own: Own) -> None:
         self._entries = entries
         self._own = own
-        self._pumps: dict[Follower, asyncio.Event] = {}
+        self._pumps: set[Follower] = set()
         self._reads: dict[tuple[str, int], asyncio.Task[list[Entry]]] = {}
 
     @property
@@ -43,21 +43,14 @@ class Pumps:
     def wake(self, follower: Follower) -> None:
         """Serve a follower that has fallen behind; at most one task each."""
         if follower not in self._pumps:
-            self._pumps[follower] = asyncio.Event()
+            self._pumps.add(follower)
             self._own(self._pump(follower))
 
-    def drained(self, follower: Follower) -> None:
-        """Tell that a follower's client has read something."""
-        if (event := self._pumps.get(follower)) is not None:
-            event.set()
-
     async def _pump(self, follower: Follower) -> None:
-        event = self._pumps[follower]
         try:
             while follower.behind:
                 if follower.sink.size > LOW_WATER:
-                    event.clear()
-                    await _wait(event, DRAIN_POLL_SECONDS)
+                    await _drained(follower.sink)
                     continue
                 name, room = next(iter(follower.behind.items()))
                 follower.behind[name] = follower.behind.pop(name)  # the others get their turn
@@ -67,7 +60,7 @@ class Pumps:
                     return
                 follower.page(room, page)
         finally:
-            del self._pumps[follower]
+            self._pumps.remove(follower)
 
     async def _page(self, room: Room, after: int) -> list[Entry] | None:
         """Read what follows a number, from memory if it is there; None when it is no longer kept."""
@@ -108,9 +101,8 @@ class Pumps:
         return page
 
 
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
+async def _drained(sink: Sink) -> None:
+    """Wait until a client has read; one that is gone is looked at again until it is forgotten."""
+    await sink.drained()
+    if sink.size > LOW_WATER:
+        await asyncio.sleep(UNDRAINED_SECONDS)

@@ -179,7 +179,7 @@ async def _stream(
         session.announce(reconnect_in())
     sink.expire(session.record.identity["expires"])  # it may have been renewed meanwhile
     try:
-        await sink.run(request.writer, session.drained)
+        await sink.run(request.writer)
     finally:
         session.detach(sink)
         request.app[keys.STREAMS_ENDED][sink.reason] += 1

@@ -64,10 +64,6 @@ class HttpSession(SessionConnection):
         else:
             self._answers.append((event, data))
 
-    def drained(self) -> None:
-        """Tell the hub that the client has read something."""
-        self._hub.drained(self.follower)
-
     async def approach(self, last_event_id: str | None, may: Callable[[str], Awaitable[bool]]) -> Plan:
         """Find from where a new stream goes on, in the rooms that its client still may follow.
 

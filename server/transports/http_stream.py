@@ -37,11 +37,12 @@ class EventStream:
         tail: Callable[[Sequence[Entry]], bytes] = lambda entries: b"",
     ) -> None:
         self._wire = wire
+        self._writer: AbstractStreamWriter | None = None
         self._chunked = chunked
         self._tail = tail
         self._loop = asyncio.get_running_loop()
         self._outbox = Outbox(self)
-        self._news = asyncio.Event()
+        self._over = asyncio.Event()
         self._silent_since = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
         self.expiry: asyncio.TimerHandle | None = None
@@ -51,7 +52,7 @@ class EventStream:
             return
         bound(wire)
         give_up_on_silence(wire)
-        wire.set_write_buffer_limits(high=LOW_WATER, low=LOW_WATER)  # so that `run` hears of the low water
+        wire.set_write_buffer_limits(high=LOW_WATER, low=LOW_WATER)  # for `drained`
         self._outbox.open(wire)
 
     @property
@@ -74,6 +75,12 @@ class EventStream:
         """Send an event without an id."""
         self._send(b"event: %b\ndata: %b\n\n" % (event.encode(), data))
 
+    async def drained(self) -> None:
+        """Return once little waits for the client, or it is gone. Cancelling is safe."""
+        if self._writer is not None:
+            with suppress(ConnectionError):
+                await self._writer.drain()
+
     def abort(self, reason: str) -> None:
         """Cut the stream; the client comes back with its cursors."""
         self._outbox.abort(reason)
@@ -88,7 +95,7 @@ class EventStream:
             self.reason = reason
             self._outbox.close()
             end(self._wire, LAST_CHUNK if self._chunked else b"")
-        self._news.set()
+        self._over.set()
 
     def expire(self, at: float | None) -> None:
         """Tell the client when its token ends, in epoch seconds, and finish some seconds later.
@@ -107,16 +114,12 @@ class EventStream:
         self.answer("auth_expired", b"{}")
         self.expiry = self._loop.call_later(GRACE_SECONDS, self.finish, "token expired")
 
-    async def run(self, writer: AbstractStreamWriter, drained: Callable[[], None]) -> None:
-        """Call `drained` whenever the client has read what waited, until it is gone or the stream ends."""
+    async def run(self, writer: AbstractStreamWriter) -> None:
+        """Return when the client is gone or the stream has ended."""
+        self._writer = writer
         self._look()
         try:
-            with suppress(ConnectionError):
-                while not self._ended:
-                    await self._news.wait()
-                    self._news.clear()
-                    await writer.drain()
-                    drained()
+            await self._over.wait()
         finally:
             self._outbox.close()
             self.expire(None)
@@ -141,7 +144,7 @@ class EventStream:
         log.info("stream cut", reason=reason)
         if self._wire is not None:
             self._wire.abort()
-        self._news.set()
+        self._over.set()
 
     @property
     def _ended(self) -> bool:
@@ -152,13 +155,11 @@ class EventStream:
             return
         self._silent_since = self._loop.time()
         self._outbox.write(b"%x\r\n%b\r\n" % (len(frame), frame) if self._chunked else frame)
-        if self._outbox.size > LOW_WATER:
-            self._news.set()
 
     def _look(self) -> None:
         """Notice that the client is gone, and comment on a stream that is silent."""
         if self._ended:
-            self._news.set()
+            self._over.set()
             return
         if self._loop.time() - self._silent_since >= COMMENT_SECONDS:
             self._send(COMMENT)

@@ -132,6 +132,7 @@ class Client:
         self.size = 0
         self._greedy = greedy
         self._changed = asyncio.Event()
+        self.read = asyncio.Event()
         self._node = node
         self.connection = Connection(node.hub, self)
         self._reading = asyncio.create_task(self._read()) if greedy else None
@@ -147,6 +148,11 @@ class Client:
         """Take an answer, and note after how many entries."""
         self.answers.append((event, len(self.got)))
         self._changed.set()
+
+    async def drained(self) -> None:
+        """Return when everything has been read."""
+        self.read.clear()
+        await self.read.wait()
 
     def abort(self, reason: str) -> None:
         """Note that the connection is cut."""
@@ -199,7 +205,7 @@ class Client:
             await asyncio.sleep(0)
             self.size = max(0, self.size - (self._greedy or 0))
             if self.size == 0:
-                self._node.hub.drained(self.connection.follower)
+                self.read.set()
 
 
 async def whole(store: Store, room: str) -> list[Row]:

@@ -250,7 +250,7 @@ async def test_a_follower_whose_place_goes_away_is_cut(node: Node, store: Store,
     await client.join(room, after=0)
     await store.entries.trim(room, upto=20, floor=0)
     client.size = 0
-    node.hub.drained(client.connection.follower)
+    client.read.set()
     await client.until_cut()
     assert (client.got, client.reasons) == ([], ["place is gone"])
     await client.close()

@@ -54,6 +54,9 @@ class World:
     def watch(self) -> None:
         raise AssertionError("nothing here is large")
 
+    async def drained(self) -> None:
+        raise AssertionError("nobody waits here")
+
     def cut(self, reason: str) -> None:
         self.cuts.append(reason)
         self.line.closed = True

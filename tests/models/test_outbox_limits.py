@@ -26,6 +26,9 @@ class Owner:
     def watch(self) -> None:
         self.watching += 1
 
+    async def drained(self) -> None:
+        raise AssertionError("nobody waits here")
+
     def cut(self, reason: str) -> None:
         self.cuts.append(reason)
 

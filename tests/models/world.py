@@ -56,6 +56,10 @@ class Client:
         """Take a marker."""
         self.got.append(event)
 
+    async def drained(self) -> None:
+        """Fail: no pump runs here, the model decides who reads."""
+        raise AssertionError
+
     def abort(self, reason: str) -> None:
         """Note the end."""
         self.aborted = True

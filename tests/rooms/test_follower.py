@@ -21,6 +21,9 @@ class Client:
     def answer(self, event: str, data: bytes) -> None:
         self.got.append(event)
 
+    async def drained(self) -> None:
+        raise AssertionError("no pump runs here")
+
     def abort(self, reason: str) -> None:
         raise AssertionError(reason)
 

@@ -19,7 +19,7 @@ from server.store.entries import EntryStore
 log = structlog.get_logger(__name__)
 MAX_REPLAYS = 4
 RETRY_SECONDS = 0.25
-DRAIN_SECONDS = 0.05
+UNDRAINED_SECONDS = 0.05
 MAX_SLEEP = 3600.0  # of one nap: a pause that is longer is slept in several
 
 
@@ -103,11 +103,11 @@ class Player:
                 break  # the rest was forgotten while it played: the end says how far it came
             for one in page:
                 await self._due(one.at)
-                await self._drained()
+                await self._room_for_more()
                 self._sink.answer("replay_entry", _encode(one))
                 self._played = one.n
         end = ReplayEnd(room=wire_name(self._room), offset=min(self._played, self._last))
-        await self._drained()
+        await self._room_for_more()
         self._sink.answer(end.event, end.encode())
 
     async def _page(self) -> list[Entry]:
@@ -137,9 +137,11 @@ class Player:
         while (left := due - loop.time()) > 0:
             await asyncio.sleep(min(left, MAX_SLEEP))
 
-    async def _drained(self) -> None:
+    async def _room_for_more(self) -> None:
         while self._sink.size > LOW_WATER:
-            await asyncio.sleep(DRAIN_SECONDS)
+            await self._sink.drained()
+            if self._sink.size > LOW_WATER:  # the connection has ended; the replay is about to
+                await asyncio.sleep(UNDRAINED_SECONDS)
 
 
 def _encode(one: Entry) -> bytes:

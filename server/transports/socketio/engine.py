@@ -12,6 +12,7 @@ import orjson
 from aiohttp import web
 
 from server.errors import RateLimited
+from server.rooms.follower import LOW_WATER
 from server.transports.admission import Admission, Place
 from server.transports.draining import reconnect_in
 from server.transports.http_errors import bearer_of
@@ -174,7 +175,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             ws, wire = await self._websocket(request)
             if wire is not None:
                 socket = self.admit(request, place)
-                socket.open(wire)
+                socket.open(wire, request.writer)
                 socket.outbox.send(self._opening(socket, upgrades=[]))
                 await socket.serve(ws, wire)
             return ws
@@ -196,7 +197,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         if socket.closed or socket.upgraded or socket.moving:
             hang_up(wire)
         else:
-            await socket.upgrade(ws, wire)
+            await socket.upgrade(ws, wire, request.writer)
         return ws
 
     async def _websocket(
@@ -215,6 +216,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         if wire is None or wire.is_closing():
             return ws, None
         bound(wire)
+        wire.set_write_buffer_limits(high=LOW_WATER, low=LOW_WATER)  # for `drained`
         return ws, wire
 
     async def _poll(self, request: web.Request, socket: EngineSocket) -> web.StreamResponse:

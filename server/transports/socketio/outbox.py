@@ -38,18 +38,21 @@ class Owner(Protocol):
     def cut(self, reason: str) -> None:
         """Abort the connection's transports at once; called within `abort`."""
 
+    async def drained(self) -> None:
+        """Return once little waits for the client, or it is gone; cancelling is safe."""
+
 
 class Outbox:
     """Sends packets in order over a WebSocket, or holds them for polling and for the end of an upgrade.
 
     Synchronous: what a call writes is written at its end. After `close` or `abort` everything is dropped.
     `wire` is the WebSocket once one is open and its upgrade is done, `held_bytes` what waits here; both are
-    for reading only.
+    for reading only. `taken` is called when some of what was held is held no more.
     """
 
     __slots__ = (
         "_candidate", "_held", "_owner", "_since", "_taken", "_total", "_waiting", "_watching", "closed",
-        "held_bytes", "wire",
+        "held_bytes", "taken", "wire",
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
@@ -59,6 +62,7 @@ class Outbox:
         self._held: list[Packet] = []
         self.held_bytes = 0
         self._waiting: Callable[[], None] | None = None
+        self.taken: Callable[[], None] | None = None
         self._total = 0  # bytes sent since the client is watched, and what waited then
         self._taken = 0
         self._since = 0.0
@@ -134,6 +138,8 @@ class Outbox:
         taken = self._held[:count]
         del self._held[:count]
         self.held_bytes -= sum(len(p.data) for p in taken)
+        if self.taken is not None:
+            self.taken()
         return taken or [NOOP]
 
     def open(self, wire: Wire) -> None:
@@ -160,6 +166,8 @@ class Outbox:
         self.held_bytes = 0
         if frames and not self.wire.is_closing():
             self.wire.write(frames)
+        if self.taken is not None:
+            self.taken()
         self._weigh()
 
     def fall_back(self) -> None:
@@ -185,8 +193,7 @@ class Outbox:
         if last is not None:
             self.send(last)
         self.closed = True
-        if self._waiting is not None:
-            self._waiting()
+        self._tell()
 
     def abort(self, reason: str) -> None:
         """Drop what waits and cut the connection; an open GET is told that it is closed."""
@@ -194,9 +201,18 @@ class Outbox:
             return
         self.closed = True
         self._held, self.held_bytes = [CLOSE], len(CLOSE.data)
-        if self._waiting is not None:
-            self._waiting()
+        self._tell()
         self._owner.cut(reason)
+
+    async def drained(self) -> None:
+        """Return once little waits for the client, or it is gone. Cancelling is safe."""
+        await self._owner.drained()
+
+    def _tell(self) -> None:
+        """Tell whoever waits that the connection has ended."""
+        for wake in (self._waiting, self.taken):
+            if wake is not None:
+                wake()
 
     def _weigh(self) -> None:
         size = self.size

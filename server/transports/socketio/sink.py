@@ -48,6 +48,10 @@ class SocketSink:
         """Send the answer to one of the client's events."""
         self._outbox.send(Packet(b"43%b[%b]" % (ack_id, data)))
 
+    async def drained(self) -> None:
+        """Return once little waits for the client, or it is gone. Cancelling is safe."""
+        await self._outbox.drained()
+
     def abort(self, reason: str) -> None:
         """Cut the connection; the client resumes."""
         self._outbox.abort(reason)

@@ -1,10 +1,13 @@
 """One Engine.IO session: its deadlines, its transports and their upgrade."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
+from aiohttp.abc import AbstractStreamWriter
 
+from server.rooms.follower import LOW_WATER
 from server.transports.admission import Place
 from server.transports.socketio.frames import CLOSE, CLOSE_FRAME, PING, Packet, ProtocolError
 from server.transports.socketio.library import SocketBase
@@ -61,6 +64,8 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
         self._loop = asyncio.get_running_loop()
         self._wire: asyncio.Transport | None = None
         self._candidate: asyncio.Transport | None = None
+        self._writer: AbstractStreamWriter | None = None
+        self._taken: asyncio.Event | None = None
         self._ping_due = self._loop.call_later(host.limits.ping_interval, self._ping)
         self._pong_due = False
 
@@ -77,18 +82,20 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
         self.shut("transport close")
         hang_up(wire)
 
-    def open(self, wire: asyncio.Transport) -> None:
+    def open(self, wire: asyncio.Transport, writer: AbstractStreamWriter) -> None:
         """Speak over a WebSocket from the start."""
         self.connected = self.upgraded = True
-        self._wire = wire
+        self._wire, self._writer = wire, writer
         self.outbox.open(wire)
 
-    async def upgrade(self, ws: web.WebSocketResponse, wire: asyncio.Transport) -> None:
+    async def upgrade(
+        self, ws: web.WebSocketResponse, wire: asyncio.Transport, writer: AbstractStreamWriter
+    ) -> None:
         """Move from polling to a WebSocket; when that fails or takes too long, polling goes on."""
         self._candidate = wire
         deadline = self._loop.call_later(self.server.limits.upgrade_timeout, wire.abort)
         try:
-            self.upgraded = await self._agree(ws, wire)
+            self.upgraded = await self._agree(ws, wire, writer)
         finally:
             deadline.cancel()
             self._candidate = None
@@ -102,13 +109,15 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
         """Tell whether a WebSocket has been opened for an upgrade."""
         return self._candidate is not None
 
-    async def _agree(self, ws: web.WebSocketResponse, wire: asyncio.Transport) -> bool:
+    async def _agree(
+        self, ws: web.WebSocketResponse, wire: asyncio.Transport, writer: AbstractStreamWriter
+    ) -> bool:
         if await _text(ws) != "2probe" or self.closed:
             return False
         self.outbox.probe(wire)
         if await _text(ws) != "5" or self.closed:
             return False
-        self._wire = wire
+        self._wire, self._writer = wire, writer
         self.outbox.upgrade()
         return True
 
@@ -163,6 +172,22 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
     def silent(self) -> bool:
         """Tell whether a pong is due."""
         return self._pong_due
+
+    async def drained(self) -> None:
+        """Return once little waits for the client, or the session has ended. Cancelling is safe.
+
+        Waits for the WebSocket's transport, whose marks are the followers' low water, or for GETs.
+        """
+        while not self.closed and self.outbox.size > LOW_WATER:
+            if self._writer is not None:
+                with suppress(ConnectionError):
+                    await self._writer.drain()
+                return
+            if self._taken is None:
+                self._taken = asyncio.Event()
+                self.outbox.taken = self._taken.set
+            self._taken.clear()
+            await self._taken.wait()
 
     def now(self) -> float:
         """Return the loop's time, for the outbox."""

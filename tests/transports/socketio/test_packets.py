@@ -87,6 +87,9 @@ class Line:
     def watch(self) -> None:
         """Do nothing: nothing waits here."""
 
+    async def drained(self) -> None:
+        raise AssertionError("nobody waits here")
+
     def cut(self, reason: str) -> None:
         raise AssertionError(reason)
 
