@@ -33,7 +33,7 @@ class Client:
     """A peer's connection to one namespace; `session` belongs to the application.
 
     The application may change `sid`, and set `pid` for a client that can come back into its session. `left`
-    tells that the client ended the connection itself.
+    tells that the client said goodbye; closing the transport is none, for libraries do that after errors too.
     """
 
     __slots__ = ("left", "namespace", "peer", "pid", "session", "sid")
@@ -123,12 +123,11 @@ class Peer:
             else:
                 self._enqueue(packet)
 
-    def close(self, *, left: bool = False) -> None:
+    def close(self) -> None:
         """Forget the clients of a session that is gone; events that were received are still handled."""
         self._closed = True
         self._allow(None)
         for client in self.clients.values():
-            client.left = left
             self._app.disconnected(client)
 
     @property

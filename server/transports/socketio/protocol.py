@@ -15,7 +15,7 @@ from server.transports.socketio.library import SocketIOBase
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.peer import Application, Peer
-from server.transports.socketio.socket import CLIENT_DISCONNECT, EngineSocket
+from server.transports.socketio.socket import EngineSocket
 
 LOOK_SECONDS = 0.02
 
@@ -55,7 +55,7 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         if (peer := self.peers.pop(eio_sid, None)) is not None:
-            peer.close(left=reason == CLIENT_DISCONNECT)
+            peer.close()
 
     def announce(self) -> None:
         """Admit no more, and tell everybody who is connected; who is not yet connects elsewhere."""

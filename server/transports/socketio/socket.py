@@ -16,7 +16,6 @@ from server.transports.socketio.outbox import Outbox
 from server.transports.wire import end
 
 WATCH_SECONDS = 1.0
-CLIENT_DISCONNECT = "client disconnect"
 LATE_SECONDS = 0.002  # by which timers may come late: a session is gone when the client was told it would be
 
 
@@ -132,7 +131,7 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
         elif kind == "3":
             self._pong()
         elif kind == "1":
-            self.shut(CLIENT_DISCONNECT)
+            self.shut("client disconnect")
         elif kind != "6":
             raise ProtocolError("a packet that only servers send, or none at all")
 

@@ -66,6 +66,17 @@ async def test_over_polling(shop: Product) -> None:
     assert ada.of(ADA.key) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("goodbye", ["1", "41\x1e1"])
+async def test_only_a_disconnect_packet_is_a_goodbye(shop: Product, goodbye: str) -> None:
+    ada = Client()
+    sid = await shop.serving.open_polling()
+    await shop.serving.post(sid, ada.hello)
+    ada.welcomed(*await poll(shop, sid, 2))
+    await shop.serving.post(sid, goodbye)  # what clients post after an error is "1"
+    await shop.serving.gone()
+    assert await ada.connect(shop) is (goodbye == "1")
+
+
 async def test_on_another_server_of_the_same_database(pair: tuple[Product, Product]) -> None:
     here, there = pair
     ada = await follow_room(here)

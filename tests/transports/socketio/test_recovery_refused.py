@@ -11,7 +11,7 @@ import pytest
 from schemas.envelope import utc_now
 from server.engine.ids import new
 from server.store.sessions import Session
-from tests.transports.socketio.comebacks import NOTE, Client, change, follow_room, poll, stored
+from tests.transports.socketio.comebacks import NOTE, Client, change, follow_room, stored
 from tests.transports.socketio.product import ADA, Product, body
 from tests.transports.socketio.serving import closed, text
 
@@ -75,16 +75,6 @@ async def test_leaving_behind_a_slow_event_ends_the_session(shop: Product) -> No
     async with asyncio.timeout(5):
         while await stored(shop, ada) is not None:
             await asyncio.sleep(0)
-
-
-async def test_closing_over_polling_ends_the_session(shop: Product) -> None:
-    ada = Client()
-    sid = await shop.serving.open_polling()
-    await shop.serving.post(sid, ada.hello)
-    ada.welcomed(*await poll(shop, sid, 2))
-    await shop.serving.post(sid, "1")
-    await shop.serving.gone()
-    assert not await ada.connect(shop)
 
 
 async def test_another_epoch_means_other_numbers(shop: Product) -> None:
