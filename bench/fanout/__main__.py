@@ -15,8 +15,8 @@ from pathlib import Path
 
 import uvloop
 
-from bench.fanout.figures import PEERS, Samples
-from bench.fanout.measure import Sample, acks, fan_out, idle
+from bench.fanout.figures import LATENCY, PEERS, Samples
+from bench.fanout.measure import Sample, acks, fan_out, idle, latency
 from bench.fanout.peers import Bench, Name, Peer, bench
 from bench.fanout.tables import markdown, plain
 
@@ -27,6 +27,7 @@ WARM = 500
 Names = tuple[Name, ...]
 Work = Callable[[Peer], Awaitable[Sample]]
 FAN_OUT: Names = ("greenroom", "node", "stock", "sender")
+TIMED: Names = ("greenroom", "node", "sender")
 ACKS: Names = ("greenroom", "transport", "node", "stock")
 MEMORY: dict[Name, Name] = {"distinct": "greenroom", "node": "node", "stock": "stock"}
 
@@ -58,6 +59,8 @@ def works(start: Bench, given: argparse.Namespace, *, seconds: float) -> list[tu
         if followers == TURNS:
             many = partial(fan_out, start, followers=followers, seconds=seconds, burst=10)
             found.append((f"followers {followers}, 10 a turn", FAN_OUT, many))
+            late = partial(latency, start, followers=followers, seconds=seconds)
+            found.append((LATENCY, TIMED, late))
     found.append(("acks", ACKS, partial(acks, start, clients=ACK_CLIENTS, seconds=seconds / 2)))
     return found
 

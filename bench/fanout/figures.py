@@ -1,8 +1,9 @@
 """From samples to the figures that have goals, and to tables."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from bench.fanout.measure import Sample
 from bench.fanout.peers import Name
@@ -14,6 +15,7 @@ LABELS: dict[Name, str] = {
     "stock": "python-socketio",
     "sender": "C sender",
 }
+LATENCY = "50,000 deliveries/s"
 PEERS: tuple[Name, ...] = tuple(LABELS)
 
 
@@ -59,14 +61,13 @@ class Samples:
         rows = [("CPU µs each", *LABELS.values())]
         for what, by_name in self.found.items():
             rows.append((what, *(_middle(s.cost for s in by_name.get(name, ())) for name in PEERS)))
-        for what, by_name in self.found.items():
-            p50 = [_middle(s.p50 for s in by_name.get(name, ())) for name in PEERS]
-            p99 = [_middle(s.p99 for s in by_name.get(name, ())) for name in PEERS]
-            pairs = (f"{a} / {b}" if a else "" for a, b in zip(p50, p99, strict=True))
-            rows.append((f"{what}: ms, p50 / p99", *pairs))
+        for label, quantile in (("p50", attrgetter("p50")), ("p99", attrgetter("p99"))):
+            timed = self.found.get(LATENCY, {})
+            row = [_middle(map(quantile, timed.get(name, ()))) for name in PEERS]
+            rows.append((f"{LATENCY}: ms, {label}", *row))
         if self.memory:
-            row = (f"{self.memory[name]:.1f}" if name in self.memory else "" for name in PEERS)
-            rows.append(("idle connection, KiB", *row))
+            kept = (f"{self.memory[name]:.1f}" if name in self.memory else "" for name in PEERS)
+            rows.append(("idle connection, KiB", *kept))
         return rows
 
     def figures(self) -> list[Figure]:
@@ -79,7 +80,7 @@ class Samples:
             self._ratio("10 entries a turn ÷ Node, N = 1000", f"{one}, 10 a turn", "greenroom", "node", 0.2),
             self._ratio("ack through the dispatcher ÷ Node's echo", "acks", "greenroom", "node", 1.5),
             self._ratio("echo of the transport alone ÷ Node's echo", "acks", "transport", "node", 1.5),
-            self._latency(one),
+            self._latency(),
             self._growth(),
         ]
         if "greenroom" in self.memory:
@@ -92,12 +93,12 @@ class Samples:
         pairs = zip(self.costs(what, name), self.costs(what, other), strict=True)
         return Figure(label, [ours / theirs for ours, theirs in pairs], goal)
 
-    def _latency(self, what: str) -> Figure | None:
-        if not self.has(what, "greenroom", "node"):
+    def _latency(self) -> Figure | None:
+        if not self.has(LATENCY, "greenroom", "node"):
             return None
-        pairs = zip(self.found[what]["greenroom"], self.found[what]["node"], strict=True)
-        label = "p99 of latency at 50,000 deliveries/s ÷ Node's"
-        return Figure(label, [ours.p99 / theirs.p99 for ours, theirs in pairs], 0.33)
+        pairs = zip(self.found[LATENCY]["greenroom"], self.found[LATENCY]["node"], strict=True)
+        rounds = [ours.p99 / theirs.p99 for ours, theirs in pairs]
+        return Figure("p99 of latency at 50,000 deliveries/s ÷ Node's, N = 1000", rounds, 0.33)
 
     def _growth(self) -> Figure | None:
         few, many = "followers 100", "followers 5000"
@@ -111,6 +112,6 @@ class Samples:
         return Figure("cost at N = 5000 ÷ at N = 100, ÷ the C sender's", rounds, 1.15)
 
 
-def _middle(values: object) -> str:
-    found = list(values)  # type: ignore[call-overload]
+def _middle(values: Iterable[float]) -> str:
+    found = list(values)
     return f"{statistics.median(found):.2f}" if found else ""

@@ -26,13 +26,27 @@ class Sample:
 
 
 async def fan_out(start: Bench, peer: Peer, *, followers: int, seconds: float, burst: int = 1) -> Sample:
-    """Deliver entries to followers at a rate of 50,000 deliveries a second (stock: 10,000)."""
+    """Deliver entries to followers at a rate of 50,000 deliveries a second (stock: 10,000).
+
+    Each turn's entries are a commit and a write of their own, however late the machine is.
+    """
+    return await _deliver(start, peer, followers, seconds=seconds, burst=burst, alone="&alone=1")
+
+
+async def latency(start: Bench, peer: Peer, *, followers: int, seconds: float) -> Sample:
+    """Do the same as in production, where entries that come during a commit make up the next one."""
+    return await _deliver(start, peer, followers, seconds=seconds, burst=1, alone="")
+
+
+async def _deliver(
+    start: Bench, peer: Peer, followers: int, *, seconds: float, burst: int, alone: str
+) -> Sample:
     per_second = STOCK_PER_SECOND if peer.name == "stock" else DELIVERIES_PER_SECOND
     rate = per_second / followers
 
     def phase(length: float) -> str:
         entries = max(round(rate * length / burst), 1) * burst
-        return f"start:n={entries}&rate={rate}&burst={burst}&timeout={60 + 3 * length}"
+        return f"start:n={entries}&rate={rate}&burst={burst}&timeout={60 + 3 * length}{alone}"
 
     return (await _load(start, peer, followers, phase(WARM_UP_SECONDS), phase(seconds)))[-1]
 

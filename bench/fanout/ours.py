@@ -1,5 +1,6 @@
 """The product server with a control port beside it: entries go through its log, its rooms and its sockets."""
 
+import asyncio
 import sys
 import tempfile
 from pathlib import Path
@@ -32,22 +33,29 @@ class Publisher:
     """Publishes to the room that everybody follows."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self._log = hub.log
 
-    async def __call__(self, event: str, entries: list[bytes]) -> None:
+    async def publish(self, event: str, entries: list[bytes]) -> None:
         """Queue entries; returns at once unless much waits. The last one of all is waited for."""
-        futures = [self._hub.log.publish(ROOM, event, entry) for entry in entries]
-        if event == "done" or self._hub.log.queue_bytes > AHEAD_BYTES:
-            await futures[-1]
+        last = self._queue(event, entries)
+        if event == "done" or self._log.queue_bytes > AHEAD_BYTES:
+            await last
+
+    async def alone(self, event: str, entries: list[bytes]) -> None:
+        """Put entries into a commit of their own; returns when they were delivered."""
+        await self._queue(event, entries)
+
+    def _queue(self, event: str, entries: list[bytes]) -> asyncio.Future[int]:
+        return [self._log.publish(ROOM, event, entry) for entry in entries][-1]
 
 
 async def serve(mongod_url: str, folder: Path) -> None:
     """Serve until terminated."""
-    logs.configure("error")
     settings = Settings(
         port=0,
         data_dir=folder,
         guests=True,
+        log_level="error",
         mongodb_url=SecretStr(mongod_url),
         mongodb_database="bench",
         openai_api_key=SecretStr("none"),
@@ -55,9 +63,11 @@ async def serve(mongod_url: str, folder: Path) -> None:
         openai_model="none",
         **UNLIMITED,
     )
+    logs.configure(settings.log_level)
     async with serving(settings) as server:
         port = int(server.url.rpartition(":")[2])
-        await obey(port, Publisher(server.app[keys.HUB]))
+        publisher = Publisher(server.app[keys.HUB])
+        await obey(port, publisher.publish, alone=publisher.alone)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 LATE = 2000  # microseconds after which an entry counts from when it was due: who is late does not hide it
-Publish = Callable[[str, list[bytes]], Awaitable[None]]
+Publish = Callable[[str, list[bytes]], Awaitable[None]]  # returns when the next entries may follow
 
 
 async def produce(publish: Publish, *, n: int, rate: float, burst: int) -> None:
@@ -34,8 +34,11 @@ async def produce(publish: Publish, *, n: int, rate: float, burst: int) -> None:
     await publish("done", [b'{"n":%d}' % sent])
 
 
-async def obey(port: int, publish: Publish) -> None:
-    """Open the control port, print both, and produce what is asked for until cancelled."""
+async def obey(port: int, publish: Publish, *, alone: Publish | None = None) -> None:
+    """Open the control port, print both, and produce what is asked for until cancelled.
+
+    `alone` is used when entries are not to meet those of another turn: it returns when they were delivered.
+    """
     asked: asyncio.Queue[dict[str, str]] = asyncio.Queue()
 
     async def start(request: web.Request) -> web.Response:
@@ -51,7 +54,7 @@ async def obey(port: int, publish: Publish) -> None:
     while True:
         given = await asked.get()
         await produce(
-            publish,
+            alone if alone is not None and "alone" in given else publish,
             n=int(given["n"]),
             rate=float(given.get("rate", 0)),
             burst=int(given.get("burst", 1)),
