@@ -1,6 +1,7 @@
 """A stream in which nothing may be lost, doubled or out of place, and clients that check it."""
 
 import asyncio
+import base64
 
 import orjson
 
