@@ -17,6 +17,7 @@ from schemas.attempt import Chat
 from server.embedded.mongod import Mongod, start_mongod
 from server.embedded.runfile import database_pid
 from server.llm.scripted import ScriptedModel
+from server.rooms.log import MAX_QUEUE_BYTES
 from server.transports import keys
 from tests.conftest import Cast
 from tests.fold.oracle import check_chat
@@ -166,6 +167,41 @@ async def test_a_frozen_database_holds_replies_up_and_loses_nothing(world: World
         world.thaw()
     await world.health("ok")
     await check_whole(world, learner, chat["chat_id"])
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(3.0, "complete"), (20.0, "interrupted")])
+async def test_a_database_that_hangs_drops_nothing(world: World, seconds: float, state: str) -> None:
+    """What was sent is done or refused, and who follows has no hole; a reply outlives 8 s, its lease."""
+    learner, stream = await world.cast.learner(), await world.cast.http()
+    chat = await talk(world, learner)
+    await stream.send("attempt_join", chat_id=chat["chat_id"], after=0)
+    other = await learner.send("attempt_start", practice_id=practice("one"))
+    ids = {"attempt_id": other["attempt_id"], "chat_id": other["chat_id"]}
+    away = asyncio.Event()
+    world.freeze()
+    asyncio.get_running_loop().call_later(seconds, away.set)
+    try:
+        asked = asyncio.create_task(learner.call("attempt_message", **ids, message="Are you there?"))
+        await world.health("degraded")
+        await away.wait()
+        log = world.server.app[keys.HUB].log
+        assert log.queue_bytes < MAX_QUEUE_BYTES
+    finally:
+        world.thaw()
+    answer = await asked
+    stored = [m.content for m in (await world.chat(ids["chat_id"])).messages if m.role == "user"]
+    if answer["success"]:
+        assert stored == ["Are you there?"]
+    else:
+        assert answer["error"]["code"] == "unavailable"
+    await world.health("ok")
+    for client in (learner, stream):
+        complete = await client.until("attempt_assistant_complete", chat_id=chat["chat_id"], within=40)
+        assert complete["state"] == state
+        tail = Tail(f"attempt_{chat['chat_id']}")
+        tail.take(client)
+        assert complete["content"] == tail.text(complete["message_id"])
+    await check_chat(world.server.app[keys.STORE], chat["chat_id"])
 
 
 @pytest.mark.timeout(180)

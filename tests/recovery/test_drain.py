@@ -208,7 +208,7 @@ async def test_what_never_ends_is_interrupted_in_time(served: Served, stack: Asy
     for client in (polling, stream):
         await client.send("attempt_join", chat_id=begun["chat_id"])
     deaf = await stack.enter_async_context(wire(served.url, token(new())))
-    deaf.reading.cancel()
+    deaf.deafen()
     await socket.send("attempt_message", **silent, message="Hush.")
     said = await socket.send("attempt_message", **begun, message="Think.")
     await socket.until("attempt_progress")

@@ -20,6 +20,7 @@ class Wire(Recorder):
     def __init__(self, http: aiohttp.ClientSession, url: str, transport: Transport) -> None:
         super().__init__()
         self.packets: list[str] = []
+        self.sid = ""
         self.reading: asyncio.Task[None]
         self._http = http
         self._url = f"{url}/socket.io/?EIO=4&transport={transport}"
@@ -30,9 +31,12 @@ class Wire(Recorder):
         """Open a session and connect to its namespace."""
         if "websocket" in self._url:
             self._ws = await self._http.ws_connect(self._url)
+            opening = await self._ws.receive_str()
         else:
-            for packet in await self._get():
-                self._url += f"&sid={orjson.loads(packet[1:])['sid']}"
+            (opening,) = await self._get()
+        self.sid = orjson.loads(opening[1:])["sid"]
+        if self._ws is None:
+            self._url += f"&sid={self.sid}"
         self.reading = asyncio.create_task(self._read())
         await self._write("40" + orjson.dumps({"token": token}).decode())
         await self.until("connection_confirmed")
@@ -51,6 +55,10 @@ class Wire(Recorder):
         ack = await self.call(event, **data)
         assert ack["success"], ack
         return ack
+
+    def deafen(self) -> None:
+        """Read nothing more; soon the socket's buffers are full."""
+        self.reading.cancel()
 
     async def close(self) -> None:
         """Cut the connection."""
@@ -95,9 +103,11 @@ class Wire(Recorder):
 
 
 @asynccontextmanager
-async def wire(url: str, token: str, transport: Transport = "websocket") -> AsyncIterator[Wire]:
-    """Connect a client that is closed at the end."""
-    async with aiohttp.ClientSession() as http:
+async def wire(
+    url: str, token: str, transport: Transport = "websocket", *, fresh: bool = False
+) -> AsyncIterator[Wire]:
+    """Connect a client that is closed at the end; a `fresh` one opens a connection for each request."""
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=fresh)) as http:
         client = Wire(http, url, transport)
         await client.open(token)
         try:
