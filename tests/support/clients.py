@@ -37,9 +37,9 @@ class Recorder:
         """Return the payload of the newest event of a name."""
         return self.named(name)[-1]
 
-    async def when(self, condition: Callable[[], bool]) -> None:
+    async def when(self, condition: Callable[[], bool], *, within: float = PATIENCE) -> None:
         """Wait for the event after which a condition holds."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(within):
             while not condition():
                 self._news.clear()
                 await self._news.wait()

@@ -3,7 +3,7 @@
 import asyncio
 import socket as stdsocket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -36,9 +36,9 @@ class Proxy:
         async with asyncio.timeout(PATIENCE):
             await self._done.wait()
 
-    def cut(self) -> None:
-        """Reset every connection, as a pulled cable and a rebooted router would."""
-        for writer in list(self._writers):
+    def cut(self, *, chosen: Callable[[], bool] = lambda: True) -> None:
+        """Reset every connection, as a pulled cable and a rebooted router would, or those that are chosen."""
+        for writer in [w for w in self._writers if chosen()]:
             raw = writer.get_extra_info("socket")
             raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_LINGER, RESET_ON_CLOSE)
             writer.transport.abort()
