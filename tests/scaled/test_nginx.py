@@ -1,6 +1,7 @@
 """The documented nginx in front of two servers that share a database, a Valkey and nothing else."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -30,7 +31,8 @@ async def hosts(
 ) -> AsyncIterator[Cluster]:
     """Run two servers with ports and data directories of their own, and nginx in front of them."""
     folder = tmp_path_factory.mktemp("hosts")
-    async with cluster(mongod_url, valkey_url, folder=folder, servers=(), reuse_port=False) as members:
+    options: dict[str, Any] = {"reuse_port": False, "trusted_proxies": ["127.0.0.1"]}
+    async with cluster(mongod_url, valkey_url, folder=folder, servers=(), **options) as members:
         ports = [free_port(), free_port()]
         for name, port in zip(("one", "two"), ports, strict=True):
             own = {"port": port, "data_dir": folder / name}
@@ -75,6 +77,23 @@ async def test_a_reply_is_followed_to_its_end(hosts: Cluster, kind: str) -> None
     tail.take(recorded(found["seen"]))
     assert tail.text(said["assistant_message_id"]) == "".join(WORDS)
     assert found["reasons"] == []
+
+
+@pytest.mark.parametrize(
+    ("headers", "allowed"),
+    [
+        ({"Origin": "{own}"}, True),
+        ({"Origin": "https://elsewhere.example"}, False),
+        ({"Origin": "http://elsewhere.example", "X-Forwarded-Host": "elsewhere.example"}, False),
+        ({"Origin": "https://{host}", "X-Forwarded-Proto": "https"}, False),  # it came by http
+    ],
+)
+async def test_the_origin_is_nginx_s_own(hosts: Cluster, headers: dict[str, str], allowed: bool) -> None:
+    own = {"own": hosts.url, "host": hosts.url.removeprefix("http://")}
+    sent = {name: value.format(**own) for name, value in headers.items()}
+    address = f"{hosts.url}/socket.io/?EIO=4&transport=polling"
+    async with aiohttp.ClientSession() as http, http.get(address, headers=sent) as response:
+        assert response.status == (200 if allowed else 403)
 
 
 async def test_requests_and_streams_of_a_session_meet(hosts: Cluster) -> None:
