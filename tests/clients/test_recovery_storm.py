@@ -33,6 +33,9 @@ JOINED = 3
 PAUSE = 0.005  # between entries
 CUT_SHARE = 0.15
 END = "the end"
+PINGS = {"ping_interval": 3.0, "ping_timeout": 3.0}
+# the client has stopped polling for an upgrade whose WebSocket is then cut: only a missing ping tells it
+REASONS = {"transport close", "transport error", "ping timeout"}
 WITHIN = 60.0  # seconds for all to be back after a kill, on a busy machine
 Model = tuple[ScriptedModel, str]
 
@@ -169,7 +172,7 @@ def check_manners(found: Crowd) -> None:
     upgrades: Counter[str] = Counter()
     for report in found.named("report"):
         assert (report["failures"], report["strange"]) == ([], []), report["name"]
-        assert set(report["reasons"]) <= {"transport close", "transport error"}
+        assert set(report["reasons"]) <= REASONS
         upgrades[report["kind"]] += report["upgrades"]
     assert upgrades["late"] >= KILLS
     assert upgrades["upgrade"] >= KILLS

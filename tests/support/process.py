@@ -76,7 +76,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "GREENROOM_LOG_LEVEL": "info",
         "GREENROOM_JOB_SLOTS": settings.job_slots,
         "GREENROOM_DATA_DIR": settings.data_dir,
-        **{variable(name): getattr(settings, name) for name in UNLIMITED},
+        **{variable(name): getattr(settings, name) for name in (*UNLIMITED, "ping_interval", "ping_timeout")},
     }
     if settings.redis_url is not None:
         given["REDIS_URL"] = settings.redis_url
