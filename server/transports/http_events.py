@@ -6,7 +6,7 @@ import hmac
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from server.transports.session_homes import Homes, brought_home
 
 log = structlog.get_logger(__name__)
 EXPIRE_SECONDS = 120
+SETTLE_SECONDS, LOOK_SECONDS = 1.0, 0.02
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -199,7 +200,15 @@ class Streams:
                 session.announce(reconnect_in())
 
     async def close(self) -> None:
-        """End every stream after what was written."""
+        """End every stream once its client has what was written, or a second later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while any(session.attached and session.sink.size for session in self._sessions.values()):
+                    await asyncio.sleep(LOOK_SECONDS)
+        self.cut()
+
+    def cut(self) -> None:
+        """End every stream."""
         for session in self._sessions.values():
             session.detach(reason=SHUTDOWN)
 
@@ -246,7 +255,7 @@ def _digest(key: str) -> str:
 
 
 async def _cut_streams(app: web.Application) -> None:
-    await Streams(app[SESSIONS]).close()
+    Streams(app[SESSIONS]).cut()
 
 
 async def _sweeper(app: web.Application) -> AsyncIterator[None]:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket as stdsocket
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,6 +26,7 @@ from tests.support.process import free_port
 from tests.support.program import Program
 from tests.support.running import SECRET, load_content, practice, settings_for
 from tests.support.tail import Tail
+from tests.support.valkey import valkey_server
 from tests.support.wires import Wire, wire
 
 LONGEST = 25.0  # from SIGTERM to the end, whatever hangs
@@ -34,6 +36,7 @@ KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
 WORDS = [f"{n} " for n in range(240)]
 COUNT = {"match": {"last_contains": "Count"}, "chunks": WORDS, "delay_ms": 25}
 HANG = {"match": {"last_contains": "Think"}, "chunks": ["Let me ", "see"], "hang": True}
+TALK = {"match": {"last_contains": "Talk"}, "chunks": ["x" * 1000] * 60}
 SILENT = {"match": {"last_contains": "Hush"}, "chunks": [], "hang": True}
 Model = tuple[ScriptedModel, str]
 
@@ -73,8 +76,11 @@ class Served(Program):
 
 
 @asynccontextmanager
-async def serving(mongod_url: str, model_url: str, folder: Path) -> AsyncIterator[Served]:
-    settings = settings_for(mongod_url, model_url).model_copy(
+async def serving(
+    mongod_url: str, model_url: str, folder: Path, *, redis_url: str | None = None
+) -> AsyncIterator[Served]:
+    """Run a server as its users do."""
+    settings = settings_for(mongod_url, model_url, redis_url=redis_url).model_copy(
         update={"port": free_port(), "data_dir": folder, "secret": SECRET, "guests": True}
     )
     store = connect(mongod_url, settings.mongodb_database)
@@ -96,7 +102,7 @@ async def serving(mongod_url: str, model_url: str, folder: Path) -> AsyncIterato
 @pytest_asyncio.fixture
 async def served(mongod_url: str, model: Model, tmp_path: Path) -> AsyncIterator[Served]:
     """Run a server as its users do."""
-    model[0].script([COUNT, HANG, SILENT])
+    model[0].script([COUNT, HANG, SILENT, TALK])
     async with serving(mongod_url, model[1], tmp_path) as running:
         yield running
 
@@ -226,6 +232,25 @@ async def test_what_never_ends_is_interrupted_in_time(served: Served, stack: Asy
     assert await served.drained() < LONGEST
 
 
+async def test_who_does_not_read_holds_nobody_up(served: Served, stack: AsyncExitStack) -> None:
+    socket = await stack.enter_async_context(wire(served.url, token(profile := new())))
+    talk = await chat(socket)
+    for n in range(1, 5):
+        await socket.send("attempt_message", **talk, message="Talk.")
+        await socket.until("attempt_assistant_complete", count=n)
+    stream = await stack.enter_async_context(http_client(served.url, token=token(profile)))
+    opened = await stream.send("connect")
+    stream.headers["X-Session-Id"] = opened["session_id"]
+    await stream.send("attempt_join", chat_id=talk["chat_id"], after=0)
+    with stdsocket.socket() as deaf:
+        deaf.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", int(served.url.rpartition(":")[2])))
+        deaf.sendall(f"GET {opened['stream']} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert deaf.recv(100)
+        served.drain()
+        assert await served.drained() < SOON
+
+
 @pytest_asyncio.fixture
 async def mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
     """Run a mongod that a test may stop."""
@@ -235,11 +260,13 @@ async def mongod(tmp_path: Path) -> AsyncIterator[Mongod]:
 
 
 @pytest.mark.parametrize("away", [signal.SIGSTOP, signal.SIGKILL])
-async def test_a_database_that_is_away_holds_nobody_up(
+async def test_what_is_away_holds_nobody_up(
     away: signal.Signals, mongod: Mongod, model: Model, tmp_path: Path, stack: AsyncExitStack
 ) -> None:
+    """The database, and Valkey too, and the model says nothing more."""
     model[0].script([HANG])
-    async with serving(mongod.url, model[1], tmp_path) as served:
+    valkey = await stack.enter_async_context(valkey_server())
+    async with serving(mongod.url, model[1], tmp_path, redis_url=valkey.url) as served:
         socket, polling, stream = await everybody(stack, served, new())
         talk = await chat(socket)
         await socket.send("attempt_message", **talk, message="Think.")
@@ -247,12 +274,14 @@ async def test_a_database_that_is_away_holds_nobody_up(
         pid = database_pid(mongod.data_dir / "mongo")
         assert pid is not None
         os.kill(pid, away)
+        valkey.pause()
         try:
             served.drain()
             await socket.until("server_draining")
             await check_ends(socket, polling, stream)
             assert await served.drained() < LONGEST
         finally:
+            valkey.resume()
             if away is signal.SIGSTOP:
                 os.kill(pid, signal.SIGCONT)
 
