@@ -122,6 +122,7 @@ async def serving(
             yield Serving(server=server, app=application, url=url, http=http)
     finally:
         await server.close(patience=1)
+        assert not server.eio.admission.addresses  # however each session has ended
         await runner.cleanup()
 
 
