@@ -16,6 +16,7 @@ from server.transports.socketio.outbox import Outbox
 from server.transports.wire import end
 
 WATCH_SECONDS = 1.0
+SOON_SECONDS = 0.001  # for 0 uvloop returns a handle that is no timer
 LATE_SECONDS = 0.002  # by which timers may come late: a session is gone when the client was told it would be
 
 
@@ -165,7 +166,7 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
         """Ping now, unless a pong is due already; without one the session ends as after any ping."""
         if not self._pong_due and not self.closed:
             self._ping_due.cancel()
-            self._ping_due = self._loop.call_later(0, self._ping)
+            self._ping_due = self._loop.call_later(SOON_SECONDS, self._ping)
 
     @property
     def silent(self) -> bool:
