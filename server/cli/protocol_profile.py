@@ -9,6 +9,7 @@ from server.cli.address import http_url
 from server.cli.failure import Failure
 from server.cli.listen import BACKLOG, bound_port, listen
 from server.settings import Settings, variable
+from server.transports.heads import Runner
 from server.transports.socketio.profile import ProtocolProfile
 
 ALLOWED = frozenset(("host", "port", "data_dir", "log_level", "instance"))
@@ -25,7 +26,7 @@ async def serve_profile(settings: Settings) -> None:
     sockets = listen(settings.host, settings.port)
     app = web.Application()
     ProtocolProfile().attach(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=HANG_UP_SECONDS)
+    runner = Runner(app, shutdown_timeout=HANG_UP_SECONDS)
     try:
         await runner.setup()
         for opened in sockets:

@@ -13,7 +13,7 @@ __all__ = ["PRIVATE", "EngineBase", "SocketBase", "SocketIOBase"]
 # what is replaced must stay what it was when it was replaced, what is used must keep its shape
 PRIVATE: tuple[tuple[type, tuple[str, ...]], ...] = (
     (EngineBase, ("__init__", "attach", "handle_request", "send_packet", "disconnect", "generate_id")),
-    (EngineBase, ("_handle_connect", "_get_socket")),
+    (EngineBase, ("_handle_connect", "_get_socket", "on")),
     (SocketBase, ("__init__", "send", "close", "schedule_ping")),
     (SocketIOBase, ("__init__", "attach", "handle_request", "emit", "_engineio_server_class")),
     (SocketIOBase, ("_handle_eio_connect", "_handle_eio_message", "_handle_eio_disconnect")),

@@ -14,6 +14,7 @@ KNOWN = {
     "engineio.base_server.BaseServer.generate_id": "b6a591454237",
     "engineio.async_server.AsyncServer._handle_connect": "5bd7edc1d1ae",
     "engineio.base_server.BaseServer._get_socket": "ae2f99e66d63",
+    "engineio.base_server.BaseServer.on": "7b5457b52dc7",
     "engineio.base_socket.BaseSocket.__init__": "8532b631a4dc",
     "engineio.async_socket.AsyncSocket.send": "0437276ccba7",
     "engineio.async_socket.AsyncSocket.close": "faa2e9390254",
