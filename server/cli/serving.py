@@ -11,6 +11,7 @@ from server.app import make_app
 from server.cli.address import http_url, reachable
 from server.cli.alone import alone_on
 from server.cli.failure import Failure
+from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
 from server.cli.listen import bound_port, can_share_ports, listen
 from server.cli.parts import database, guests, model
@@ -53,6 +54,7 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
             async with database(settings) as with_database, model(with_database) as effective:
                 app = make_app(effective, secret=secret, guests=guests(settings))
                 async with hosted(app, sockets, prepare=meet):
+                    tune_collector()
                     log.info("listening", host=settings.host, port=port)
                     yield Serving(
                         bound=http_url(settings.host, port),

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from server.app import make_worker
+from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
 from server.cli.listen import bound_port, listen
 from server.cli.parts import database, model
@@ -41,6 +42,7 @@ async def working(settings: Settings, health_port: int | None) -> AsyncIterator[
         async with database(settings) as with_database, model(with_database) as effective:
             app = make_worker(effective)
             async with hosted(app, sockets):
+                tune_collector()
                 log.info("working", port=port)
                 yield Working(app=app, port=port)
     finally:
