@@ -15,6 +15,7 @@ from server.errors import BadRequest, GreenroomError, Internal, NotFound, TooLar
 from server.transports import keys
 
 log = structlog.get_logger(__name__)
+BODY_SECONDS = 10.0
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -56,12 +57,20 @@ def json_response(body: object, *, status: int = 200) -> web.Response:
     return web.Response(body=orjson.dumps(body), status=status, content_type="application/json")
 
 
-async def read_json(request: web.Request) -> Any:
-    """Return the request's JSON body, {} when it is empty; raises BadRequest, or when it cannot be kept."""
+async def read_body(request: web.Request) -> bytes:
+    """Return the request's body, unpacked; raises BadRequest for one that takes too long, or is broken."""
     try:
-        body = await request.read()
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.read()
+    except TimeoutError as error:
+        raise BadRequest(f"The body took longer than {BODY_SECONDS:g} seconds.") from error
     except web.RequestPayloadError as error:
         raise BadRequest("The body cannot be read in its Content-Encoding.") from error
+
+
+async def read_json(request: web.Request) -> Any:
+    """Return the request's JSON body, {} when it is empty; raises BadRequest, or when it cannot be kept."""
+    body = await read_body(request)
     if not body.strip():
         return {}
     try:

@@ -12,7 +12,7 @@ from server.rooms.bell import Bell
 from server.rooms.hub import Hub
 from server.rooms.process import Process
 from server.store.sessions import Session, SessionStore
-from server.transports.http_errors import Handle
+from server.transports.http_errors import Handle, read_body
 from server.transports.http_session import HttpSession
 from server.transports.siblings import NoSibling, Siblings, sibling_of
 
@@ -80,8 +80,9 @@ class Homes:
         """Hand a request to its session's home, else make this process the home."""
         sibling = sibling_of(record.process)
         if self._siblings.other(sibling) and record.process in await self._process.living():
+            body = await read_body(request)
             try:
-                raise HandedOver(await self._siblings.hand_over(request, sibling, body=await request.read()))
+                raise HandedOver(await self._siblings.hand_over(request, sibling, body=body))
             except NoSibling:
                 log.info("session moves here; its home is on another host or gone", home=record.process)
         if await self._store.take(record, process=self._process.name) is not None:
