@@ -49,6 +49,14 @@ class Bystander:
             await asyncio.gather(self._reader, return_exceptions=True)
         await self._program.stop()
 
+    def pause(self) -> None:
+        """Stop the process in its tracks."""
+        self._program.pause()
+
+    def resume(self) -> None:
+        """Let a stopped process go on."""
+        self._program.resume()
+
     async def news(self) -> None:
         """Wait for its next answer; fails when there is none for long, or its process has ended."""
         assert self._reader is not None

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
-import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -24,7 +23,13 @@ NODES: dict[str, dict[str, Any]] = {
         "events_per_second": PLENTY,
         "events_burst": PLENTY,
     },
-    "strict": {"guests": False},
+    "strict": {
+        "guests": False,
+        "connections_per_address": 100,
+        "connections_per_identity": 10,
+        "events_per_second": 20,
+        "events_burst": 50,
+    },
 }
 
 
@@ -63,8 +68,5 @@ async def start(members: Cluster, name: str, stack: AsyncExitStack) -> Node:
     bystander = Bystander(url, members.token(new()), folder / f"bystander-{name}.log")
     stack.push_async_callback(bystander.stop)
     await bystander.start()
-    connector = aiohttp.TCPConnector(limit=0)
-    http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-    return Node(
-        url=url, program=program, log=folder / f"{name}.log", cluster=members, http=http, bystander=bystander
-    )
+    log = folder / f"{name}.log"
+    return Node(url=url, program=program, log=log, cluster=members, bystander=bystander)

@@ -5,7 +5,7 @@ import orjson
 from schemas.envelope import MAX_SAFE_INTEGER
 from server.engine.ids import new
 from tests.attacks.node import Node, call, code_of
-from tests.attacks.raw import connection, masked, upgrade
+from tests.attacks.raw import masked, upgrade
 from tests.attacks.table import Attack
 from tests.transports.socketio.serving import closed, text
 
@@ -85,7 +85,7 @@ async def malformed_websocket(node: Node) -> None:
         masked(b"\0", opcode=8),
         masked(b"\x03\xe8\xff\xff", opcode=8),
     ):
-        reader, writer = await connection(node.url)
+        reader, writer = await node.connection()
         writer.write(upgrade(path))
         assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
         writer.write(frames)

@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from tests.attacks.node import Node
-from tests.attacks.raw import exchange, request, status
+from tests.attacks.raw import request, status
 from tests.attacks.table import Attack
 from tests.transports.socketio.serving import closed, text
 
@@ -106,7 +106,7 @@ async def line_breaks(node: Node) -> None:
         f"{path}&sid=x\0",
         f"/socket/v5/stream/{inside}?key=x",
     ):
-        head, _, _ = (answer := await exchange(node.url, request(line))).partition(b"\r\n\r\n")
+        head, _, _ = (answer := await node.exchange(request(line))).partition(b"\r\n\r\n")
         assert status(answer) in (400, 401, 404), (line, answer)
         assert b"stolen" not in head.lower()
         assert head.count(b"HTTP/") == 1
@@ -116,7 +116,7 @@ async def line_breaks(node: Node) -> None:
         "X-Session-Id: a\nb",
         "Authorization: Bearer a\0b",
     ):
-        answer = await exchange(node.url, request(f"{path}&sid=x", header))
+        answer = await node.exchange(request(f"{path}&sid=x", header))
         assert status(answer) in (400, 403), header
 
 
@@ -133,8 +133,8 @@ async def smuggled(node: Node) -> None:
         ("Transfer-Encoding: xchunked",),
         ("Transfer-Encoding : chunked",),
     ):
-        answer = await exchange(
-            node.url, request(path, *headers, method="POST", body=b"0\r\n\r\n" + inner.encode())
+        answer = await node.exchange(
+            request(path, *headers, method="POST", body=b"0\r\n\r\n" + inner.encode())
         )
         assert b"session_id" not in answer, headers
         assert status(answer) in (400, 501), (headers, answer)

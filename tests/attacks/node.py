@@ -1,6 +1,7 @@
 """A server process under attack: how to reach it, and what can be seen of it from outside."""
 
 import asyncio
+import socket as stdsocket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -27,25 +28,70 @@ Wire = aiohttp.ClientWebSocketResponse
 
 @dataclass(kw_only=True)
 class Node:
-    """One server process; `other` shares its database. `http` opens any number of connections."""
+    """One server process; `other` shares its database. What is opened while it is `attacked` is closed."""
 
     url: str
     program: Program
     log: Path
     cluster: Cluster
-    http: aiohttp.ClientSession
     bystander: Bystander
     other: "Node | None" = None
     base: float = 0
     victim_id: Id = field(default_factory=new)
+    _http: aiohttp.ClientSession | None = None
+    _opened: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def attacked(self) -> AsyncIterator[None]:
+        """Let an attack open as many connections as it wants to."""
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as self._http:
+            if self.other is not None:
+                self.other._http = self._http
+            try:
+                yield
+            finally:
+                for writer in self._opened:
+                    writer.transport.abort()
+                self._opened.clear()
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """Return the client of the attack."""
+        assert self._http is not None
+        return self._http
+
+    async def connection(self, *, small: bool = False) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a bare connection, if wanted one that takes little before it is read."""
+        raw = stdsocket.socket()
+        if small:
+            raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_RCVBUF, 4096)
+        raw.connect(("127.0.0.1", int(self.url.rsplit(":", 1)[1])))
+        reader, writer = await asyncio.open_connection(sock=raw, limit=1024 if small else 65536)
+        self._opened.append(writer)
+        return reader, writer
+
+    async def exchange(self, request: bytes) -> bytes:
+        """Send bytes over a connection of their own, and return all that is answered until it is closed."""
+        reader, writer = await self.connection()
+        writer.write(request)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await reader.read()
+        except ConnectionResetError:
+            return b""
 
     # --- what can be seen -------------------------------------------------------------------------------
 
     async def figure(self, name: str) -> float:
         """Return one of the figures of the process."""
-        async with self.http.get(f"{self.url}/metrics") as response:
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/metrics") as response:
             lines = (await response.text()).splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"greenroom_{name} "))
+        start = f"greenroom_{name} "
+        return next((float(line[len(start) :]) for line in lines if line.startswith(start)), 0.0)
+
+    async def ended(self, reason: str) -> float:
+        """Return how many sockets have ended for a reason."""
+        return await self.figure(f'connections_ended_total{{reason="{reason}",transport="socket"}}')
 
     async def connections(self) -> float:
         """Return how many clients are connected besides the bystander."""

@@ -8,7 +8,7 @@ import orjson
 from handlers import HANDLERS
 from server.engine.ids import new
 from tests.attacks.node import Node, acked, call, code_of
-from tests.attacks.raw import exchange, request, status
+from tests.attacks.raw import request, status
 from tests.attacks.table import MB, Attack
 from tests.events.test_wrong_types import cases, names_the_field, right
 from tests.transports.socketio.serving import closed, text
@@ -258,9 +258,9 @@ async def bombs(node: Node) -> None:
     path = "/socket/v5/client/attempt/leave"
     bearer = f"Authorization: Bearer {node.token()}"
     endless = request(path, bearer, "Content-Length: 999999999999", method="POST", body=b"x" * LIMIT * 2)
-    assert status(await exchange(node.url, endless)) == 413
+    assert status(await node.exchange(endless)) == 413
     for head in ("x" * 70_000, "a: " + "b" * 70_000, "\r\n".join(f"h{n}: x" for n in range(5_000))):
-        assert status(await exchange(node.url, request(path, head))) in (400, 431)
+        assert status(await node.exchange(request(path, head))) in (400, 431)
 
 
 ATTACKS = [

@@ -1,32 +1,5 @@
 """HTTP as no client library would write it."""
 
-import asyncio
-from urllib.parse import urlsplit
-
-from tests.support.clients import PATIENCE
-
-
-async def exchange(url: str, request: bytes) -> bytes:
-    """Send bytes over a connection of their own and return all that is answered until the server closes it.
-
-    Ask for `Connection: close` where the request is one that a server takes.
-    """
-    reader, writer = await connection(url)
-    try:
-        writer.write(request)
-        async with asyncio.timeout(PATIENCE):
-            return await reader.read()
-    except ConnectionResetError:
-        return b""
-    finally:
-        writer.transport.abort()
-
-
-async def connection(url: str, **options: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a connection to a server."""
-    parts = urlsplit(url)
-    return await asyncio.open_connection(parts.hostname, parts.port, **options)
-
 
 def request(path: str, *headers: str, method: str = "GET", body: bytes = b"") -> bytes:
     """Return a request, written as it is given."""

@@ -5,13 +5,14 @@ import time
 
 import pytest
 
-from tests.attacks import frames, handshakes, origins, payloads
+from tests.attacks import doubles, dying, floods, frames, handshakes, judges, origins, payloads, resume, rooms
 from tests.attacks.node import Node
 from tests.attacks.table import Attack
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ATTACKS = [attack for group in (origins, handshakes, frames, payloads) for attack in group.ATTACKS]
+GROUPS = (origins, handshakes, frames, payloads, floods, rooms, resume, doubles, judges, dying)
+ATTACKS = [attack for group in GROUPS for attack in group.ATTACKS]
 FELT_MS = 250.0
 TIMES_WORSE = 5
 MEASURES = 3
@@ -38,7 +39,8 @@ async def _measured(node: Node, attack: Attack) -> None:
     for _ in range(MEASURES):
         bound = max(bound, FELT_MS, TIMES_WORSE * await node.bystander.before())
         start = time.monotonic()
-        await attack.run(node)
+        async with node.attacked():
+            await attack.run(node)
         felt.append(await node.bystander.since(start))
         if felt == [min(felt[0], bound)]:
             return
