@@ -27,6 +27,7 @@ KEPT_SECONDS = 600  # longer, so that the records of living clients outlast a da
 SWEEP_SECONDS = 20.0
 AT_ONCE = 500  # sessions in one call of the database
 LONGEST_ID = 36
+TRIES = 5
 REPLACED = "connection replaced"
 
 MayFollow = Callable[[Identity, str], Awaitable[bool]]
@@ -113,11 +114,9 @@ class Recovery:
         await self.flush()
         pid, offset = auth.get("pid"), auth.get("offset")
         if isinstance(pid, str) and len(pid) <= LONGEST_ID:
-            record = await self._store.find_socket(pid, within=WITHIN_SECONDS)
-            if record is not None and self._is_of(record, identity):
-                connection = await self._resume(outbox, identity, record=record, offset=offset)
-                if connection is not None:
-                    return connection
+            connection = await self._take(outbox, identity, session_id=pid)
+            if connection is not None and await self._find(connection, identity, offset=offset):
+                return connection
         return await self._new(outbox, identity, sid=sid, offset=offset)
 
     def closed(self, connection: RecoveringConnection, *, left: bool) -> None:
@@ -194,26 +193,38 @@ class Recovery:
         same = replace(owner, expires=None) == replace(identity, expires=None)
         return same and record.epoch == self._hub.epoch
 
-    async def _resume(
-        self, outbox: Outbox, identity: Identity, *, record: Session, offset: object
+    async def _take(
+        self, outbox: Outbox, identity: Identity, *, session_id: str
     ) -> RecoveringConnection | None:
-        """Take a session and find its places; without all of them it ends."""
-        taken = await self._store.take(record, process=self._process.name)
-        if taken is None:
-            return None
-        connection = RecoveringConnection(self._hub, outbox, record=taken, store=self._store)
-        if not self._install(connection):
-            return None
-        if record.process != self._process.name:
-            self._bell.tell(record.process, "socket", record.id)
+        """Take a session for a connection; None when it is none that the client may have.
+
+        A client that was cut while its first try still runs comes again at once. Who then finds that the
+        other was quicker tries again, unless its own connection is the one that is gone.
+        """
+        for _ in range(TRIES):
+            record = await self._store.find_socket(session_id, within=WITHIN_SECONDS)
+            if record is None or not self._is_of(record, identity) or outbox.closed:
+                return None
+            taken = await self._store.take(record, process=self._process.name)
+            if taken is None:
+                continue
+            connection = RecoveringConnection(self._hub, outbox, record=taken, store=self._store)
+            if self._install(connection):
+                if record.process != self._process.name:
+                    self._bell.tell(record.process, "socket", record.id)
+                return connection
+        return None
+
+    async def _find(self, connection: RecoveringConnection, identity: Identity, *, offset: object) -> bool:
+        """Find the places of a session that was taken; without all of them it ends."""
         try:
             if await connection.find(offset, partial(self._may_follow, identity)):
-                return connection
+                return True
         except BaseException:
             self._forget(connection)
             raise
         self.closed(connection, left=True)
-        return None
+        return False
 
     def _install(self, connection: RecoveringConnection) -> bool:
         """Cut an older connection of the session; False when this one is the older."""
