@@ -67,16 +67,18 @@ class Storm:
 
     async def write(self, *, until: asyncio.Event) -> None:
         """Put entries into the rooms, kills or not, and a last one into each."""
+        choice = self.rng.choice
         while not await waited(until, PAUSE):
-            room = self.rng.choice(self.rooms)
-            await self._put(room, *["x" * self.rng.choice((3, 40, 400))] * self.rng.choice((1, 1, 3, 5)))
+            rooms = self.rng.sample(self.rooms, choice((1, 1, 1, 3)))  # of one commit
+            texts = ["x" * choice((3, 40, 40, 400, 400, 9000))] * choice((1, 1, 3, 5))
+            await asyncio.gather(*(self._put(room, *texts) for room in rooms))
         for room in self.rooms:
             await self._put(room, END)
 
     async def cut(self, *, until: asyncio.Event) -> None:
         """Cut some connections every now and then."""
         while not until.is_set():
-            await self.passed(self.rng.randint(20, 100))
+            await self.passed(self.rng.randint(10, 60))
             self.through.cut(chosen=lambda: self.rng.random() < CUT_SHARE)
 
     async def passed(self, entries: int) -> None:
