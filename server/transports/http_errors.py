@@ -36,8 +36,10 @@ async def middleware(request: web.Request, handler: Handle) -> web.StreamRespons
         refused.set_status(405)
         refused.headers["Allow"] = allowed
         return refused
-    except (web.HTTPException, ClientConnectionResetError):
-        raise  # an answer, or nobody left to answer
+    except web.HTTPException:
+        raise  # an answer
+    except ClientConnectionResetError:
+        return web.Response(status=499)  # nobody is left to answer
     except Exception:  # a bug of ours: the client gets an answer, the operator the traceback
         log.exception("request broke", method=request.method, resource=_resource(request))
         return failure(Internal())
