@@ -9,7 +9,7 @@ FANOUT := bench/fanout
 NGINX := .venv/nginx
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install run run-scaled test bench bench-fanout format lock check setup-test clean
+.PHONY: install run run-scaled test soak bench bench-fanout format lock check setup-test clean
 
 install: .venv/.installed
 
@@ -63,6 +63,10 @@ libraries: install
 	@command -v npm >/dev/null || $(PIP) $(NODE_WHEEL)
 	cd $* && PATH="$$PATH:$(CURDIR)/$(BIN)" npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# ten thousand connections come and go in every way; takes some minutes
+soak: .venv/.installed-dev libraries
+	$(BIN)/python -m tests.soak.soak $(or $(COUNT),10000)
 
 bench: .venv/.installed-dev
 	@for script in bench/[a-z]*.py; do echo "== $$script"; $(BIN)/python -m bench.$$(basename $$script .py) || exit 1; done

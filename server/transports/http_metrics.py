@@ -59,6 +59,8 @@ class Figures(Collector):
             ("loop_lag_seconds", "How late the event loop is", app[PULSE].lag),
             ("http_sessions", "Sessions of clients without a socket", len(sessions)),
             ("streams", "Open event streams", sum(session.attached for session in sessions.values())),
+            ("addresses", "Addresses with a connection", len(app[keys.ADMISSION].addresses)),
+            ("identities", "Profiles and guests with a connection", len(app[keys.ADMISSION].identities)),
             ("tasks", "Tasks of the event loop", len(asyncio.all_tasks())),
             ("open_files", "Descriptors of the process, -1 where the system does not tell", _open_files()),
             ("draining", "1 once the process is about to stop", app[keys.DRAIN].begun),

@@ -14,13 +14,17 @@ class Hole:
         self._target = (parts.hostname, parts.port)
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
-        self._open = asyncio.Event()
-        self._open.set()
+        self._swallowed: set[int] = set()
+        self._all = False
+        self._over = asyncio.Event()
         self.url = ""
 
-    def swallow(self) -> None:
-        """Let nothing through any more, in neither direction."""
-        self._open.clear()
+    def swallow(self, port: int | None = None) -> None:
+        """Let nothing through any more, in neither direction: of the client with a port, or of anybody."""
+        if port is None:
+            self._all = True
+        else:
+            self._swallowed.add(port)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on."""
@@ -31,22 +35,24 @@ class Hole:
         with suppress(OSError):
             there, upstream = await asyncio.open_connection(*self._target)
             self._writers.append(upstream)
-            await asyncio.gather(self._pass(reader, upstream), self._pass(there, writer))
+            port: int = writer.get_extra_info("peername")[1]
+            await asyncio.gather(self._pass(reader, upstream, port), self._pass(there, writer, port))
 
     async def close(self) -> None:
         """End all that is left."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._over.set()
         for writer in self._writers:
             writer.transport.abort()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
         while data := await reader.read(65536):
-            await self._open.wait()
+            if self._all or port in self._swallowed:
+                await self._over.wait()
             writer.write(data)
             await writer.drain()
-        await self._open.wait()
+        if self._all or port in self._swallowed:
+            await self._over.wait()
         writer.close()
 
 

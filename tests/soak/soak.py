@@ -1,0 +1,191 @@
+"""Connections come and go in every way, and everything is back to what it was.
+
+`make soak` starts a database and a server process of its own, and takes some minutes.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from server.embedded.mongod import embedded_mongod
+from server.engine.access import mint
+from server.engine.ids import new
+from server.llm.scripted import ScriptedModel
+from server.settings import as_variables
+from server.store import connect
+from tests.soak.ways import ALL, Guest, Way
+from tests.support.hole import hole
+from tests.support.process import free_port
+from tests.support.program import Program
+from tests.support.running import SECRET, load_content, practice, settings_for
+
+MB = 1024 * 1024
+AT_ONCE = 40
+SETTLE_SECONDS = 60.0
+UNLOAD_SECONDS = 200.0  # rooms are unloaded a minute after their last follower, looked at every half one
+PLENTY = 1_000_000
+KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
+COUNTED = ("connections", "streams", "http_sessions", "addresses", "identities", "tasks", "open_files")
+Held = dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What the server held before, at most, and after, and how long it took; memory in bytes."""
+
+    base: Held
+    peak: Held
+    after: Held
+    connections: int
+    seconds: float
+    errors: int
+
+    def lines(self) -> list[str]:
+        """Return the report for people."""
+        head = f"{self.connections} connections in {self.seconds:.0f} s, {self.errors} errors logged"
+        rows = [
+            f"{name:14} {self.base[name]:>14,} {self.peak[name]:>14,} {self.after[name]:>14,}"
+            for name in self.base
+        ]
+        return [head, f"{'':14} {'before':>14} {'at most':>14} {'after':>14}", *rows]
+
+
+class Soaked:
+    """The server process, and what it holds."""
+
+    def __init__(self, program: Program, url: str, http: aiohttp.ClientSession) -> None:
+        self.program = program
+        self.url = url
+        self.http = http
+        self.peak: Held = {}
+
+    async def held(self, *, rooms: bool = False) -> Held:
+        """Return what the server holds; the connections to its database are a pool, and not counted."""
+        async with self.http.get(f"{self.url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+        names = (*COUNTED, "rooms_loaded") if rooms else COUNTED
+        found = {name: int(float(values[f"greenroom_{name}"])) for name in names}
+        found["memory"] = self.memory()
+        self.peak = {name: max(n, self.peak.get(name, 0)) for name, n in found.items()}
+        return found
+
+    async def errors(self) -> int:
+        """Return how many errors the server has logged."""
+        async with self.http.get(f"{self.url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return int(float(next(x.split()[1] for x in lines if x.startswith("greenroom_errors_total "))))
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the process has."""
+        lines = Path(f"/proc/{self.program.pid}/status").read_text().splitlines()
+        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+@asynccontextmanager
+async def soaked(mongod_url: str, folder: Path) -> AsyncIterator[Soaked]:
+    """Run a server process that notices dead peers soon."""
+    model = ScriptedModel()
+    settings = settings_for(mongod_url, await model.start()).model_copy(
+        update={
+            "port": free_port(), "secret": SECRET, "guests": True, "data_dir": folder, "ping_interval": 1.0,
+            "ping_timeout": 1.0, "events_per_second": PLENTY, "events_burst": PLENTY,
+            "connections_per_address": PLENTY, "connections_per_identity": PLENTY,
+        }
+    )  # fmt: skip
+    store = connect(mongod_url, settings.mongodb_database)
+    await store.prepare()
+    await load_content(store)
+    kept = {key: value for key, value in os.environ.items() if key in KEPT}
+    environment = {**kept, **as_variables(settings)}
+    program = Program(["server", "serve"], environment=environment, log=folder / "server.log")
+    await program.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Soaked(program, f"http://127.0.0.1:{settings.port}", http)
+    finally:
+        await program.stop()
+        await model.stop()
+        store.close()
+
+
+async def soak(mongod_url: str, folder: Path, *, count: int, unload: bool) -> Report:
+    """Let so many connections come and go; with `unload`, wait also until the rooms are unloaded."""
+    async with soaked(mongod_url, folder) as server, hole(server.url) as way:
+        token = mint(SECRET, role="learner", profile_id=new(), seconds=24 * 3600)
+        headers = {"Authorization": f"Bearer {token}"}
+        start = {"practice_id": practice("one")}
+        address = f"{server.url}/socket/v5/client/attempt/start"
+        async with server.http.post(address, json=start, headers=headers) as response:
+            chat_id = (await response.json())["chat_id"]
+        guest = Guest(server.url, token, chat_id, hole=way)
+        await visit(server, guest, len(ALL))  # what is loaded and pooled once
+        base = await settled(server, None, unload=unload)
+        server.peak = dict(base)
+        began = time.monotonic()
+        await visit(server, guest, count)
+        after = await settled(server, base, unload=unload)
+        guest.end()
+        seconds = time.monotonic() - began
+        return Report(
+            base=base, peak=server.peak, after=after, connections=count, seconds=seconds,
+            errors=await server.errors(),
+        )  # fmt: skip
+
+
+async def visit(server: Soaked, guest: Guest, count: int) -> None:
+    """Come and go so often, in every way in turn, some at once."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(way: Way) -> None:
+        async with free, asyncio.timeout(SETTLE_SECONDS):
+            await way(guest)
+
+    for first in range(0, count, len(ALL) * AT_ONCE):
+        part = range(first, min(count, first + len(ALL) * AT_ONCE))
+        await asyncio.gather(*(one(ALL[number % len(ALL)]) for number in part))
+        await server.held(rooms=True)
+
+
+async def settled(server: Soaked, base: Held | None, *, unload: bool) -> Held:
+    """Return what is held once it is no more than before, or when it has not become less for long."""
+    until = time.monotonic() + (UNLOAD_SECONDS if unload else SETTLE_SECONDS)
+    while True:
+        held = await server.held(rooms=unload)
+        if base is None:
+            done = held["connections"] == held["streams"] == held.get("rooms_loaded", 0) == 0
+        else:
+            done = all(held[name] <= base[name] for name in base if name != "memory")
+        if done or time.monotonic() > until:
+            return held
+        await moment()
+
+
+async def moment() -> None:
+    """Give the server a moment."""
+    passed = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.2, passed.set)
+    await passed.wait()
+
+
+async def main(count: int) -> int:
+    """Soak a server on a database of its own and print what it held; 1 when something was left."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with embedded_mongod(Path(folder) / "mongod") as url:
+            report = await soak(url, Path(folder), count=count, unload=True)
+    print("\n".join(report.lines()))
+    left = [name for name in report.base if name != "memory" and report.after[name] > report.base[name]]
+    print(f"left behind: {', '.join(left)}" if left else "nothing is left behind")
+    return 1 if left or report.errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(int(sys.argv[1]))))
