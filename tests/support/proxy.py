@@ -40,7 +40,8 @@ class Proxy:
         """Reset every connection, as a pulled cable and a rebooted router would, or those that are chosen."""
         for writer in [w for w in self._writers if chosen()]:
             raw = writer.get_extra_info("socket")
-            raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_LINGER, RESET_ON_CLOSE)
+            if raw.fileno() >= 0:  # else it is closed already
+                raw.setsockopt(stdsocket.SOL_SOCKET, stdsocket.SO_LINGER, RESET_ON_CLOSE)
             writer.transport.abort()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
