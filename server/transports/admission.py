@@ -37,7 +37,7 @@ class Place:
 
     def leave(self) -> None:
         """Count no more."""
-        gone, self._gone = self._gone, None
+        gone, self._gone, self.connection = self._gone, None, None
         if gone is not None:
             gone(self)
 
@@ -120,7 +120,7 @@ class Admission:
                     retry_after=self.patience,
                 )
             silent.connection.abort("replaced")
-            silent.leave()
+            silent.leave()  # harmless when the end of its connection has done so
         return self.identities.add(identity, connection)
 
     async def _ask(self, identity: str, places: list[Place]) -> None:

@@ -22,6 +22,11 @@ COMMENT = b":\n\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
 
+def no_tail(entries: Sequence[Entry]) -> bytes:
+    """Return nothing, for streams whose ids are of no use."""
+    return b""
+
+
 class EventStream:
     """The sink of one stream: what a tick writes is with the transport at its end, as for a WebSocket.
 
@@ -34,7 +39,7 @@ class EventStream:
         wire: asyncio.Transport | None,
         *,
         chunked: bool = True,
-        tail: Callable[[Sequence[Entry]], bytes] = lambda entries: b"",
+        tail: Callable[[Sequence[Entry]], bytes] = no_tail,
     ) -> None:
         self._wire = wire
         self._writer: AbstractStreamWriter | None = None
@@ -95,6 +100,7 @@ class EventStream:
             self.reason = reason
             self._outbox.close()
             end(self._wire, LAST_CHUNK if self._chunked else b"")
+        self._tail = no_tail  # what makes the tails holds this stream
         self._over.set()
 
     def expire(self, at: float | None) -> None:

@@ -211,7 +211,10 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             timeout=WS_CLOSE_SECONDS,
             max_msg_size=self.limits.max_message + 1,  # aiohttp refuses a message that reaches its limit
         )
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            return ws, None  # the client is gone already
         wire = request.transport
         if wire is None or wire.is_closing():
             return ws, None

@@ -42,6 +42,26 @@ class Owner(Protocol):
         """Return once little waits for the client, or it is gone; cancelling is safe."""
 
 
+class Nobody:
+    """Owns an outbox that is closed: it lets its connection go."""
+
+    def now(self) -> float:
+        """Return no time."""
+        return 0.0
+
+    def watch(self) -> None:
+        """Watch nothing."""
+
+    def cut(self, reason: str) -> None:
+        """Cut nothing."""
+
+    async def drained(self) -> None:
+        """Wait for nobody."""
+
+
+NOBODY = Nobody()
+
+
 class Outbox:
     """Sends packets in order over a WebSocket, or holds them for polling and for the end of an upgrade.
 
@@ -56,7 +76,7 @@ class Outbox:
     )  # fmt: skip
 
     def __init__(self, owner: Owner) -> None:
-        self._owner = owner
+        self._owner: Owner = owner
         self.wire: Wire | None = None
         self._candidate: Wire | None = None
         self._held: list[Packet] = []
@@ -192,7 +212,7 @@ class Outbox:
         """Send a last packet and take no more; what is held can still be fetched by the open GET."""
         if last is not None:
             self.send(last)
-        self.closed = True
+        self.closed, self._owner = True, NOBODY
         self._tell()
 
     def abort(self, reason: str) -> None:
@@ -202,7 +222,8 @@ class Outbox:
         self.closed = True
         self._held, self.held_bytes = [CLOSE], len(CLOSE.data)
         self._tell()
-        self._owner.cut(reason)
+        owner, self._owner = self._owner, NOBODY
+        owner.cut(reason)
 
     async def drained(self) -> None:
         """Return once little waits for the client, or it is gone. Cancelling is safe."""

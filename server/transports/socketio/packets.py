@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, cast
 
 import orjson
 
@@ -25,8 +24,7 @@ _HEAD = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SocketPacket:
+class SocketPacket(NamedTuple):
     """A packet from a client; `args` follow the event's name, `problem` says why they were refused.
 
     One that came too early has `retry_after`, and is refused in its turn.
@@ -50,18 +48,13 @@ def parse(text: str) -> SocketPacket:
         raise ProtocolError("not a Socket.IO packet")
     kind = cast("Kind", int(head[1]))
     rest = text[head.end() :]
-    packet = SocketPacket(
-        kind=kind,
-        namespace=head[3] or "/",
-        ack_id=head[4].encode() or None,
-        attachments=int(head[2] or 0),
-    )
+    packet = SocketPacket(kind, head[3] or "/", head[4].encode() or None, int(head[2] or 0))
     if (kind in (BINARY_EVENT, BINARY_ACK)) != (packet.attachments > 0):
         raise ProtocolError("attachments that do not fit the packet")
     if kind in (EVENT, BINARY_EVENT):
         return _event(packet, rest)
     if kind == CONNECT:
-        return replace(packet, auth=_auth(packet, rest))
+        return packet._replace(auth=_auth(packet, rest))
     if kind in (ACK, BINARY_ACK) and packet.ack_id is not None and rest[:1] == "[":
         return packet
     if kind == DISCONNECT and packet.ack_id is None and not rest:
@@ -87,10 +80,10 @@ def _event(packet: SocketPacket, rest: str) -> SocketPacket:
     try:
         array = orjson.loads(rest)
     except orjson.JSONDecodeError as error:
-        return replace(packet, problem=f"The payload is not JSON: {error.msg}.")
+        return packet._replace(problem=f"The payload is not JSON: {error.msg}.")
     if not array or not isinstance(array[0], str) or array[0] in RESERVED:
         raise ProtocolError("an event without a name, or with a reserved one")
-    return replace(packet, name=array[0], args=array[1:])
+    return SocketPacket(*packet[:4], array[0], array[1:])  # what `parse` has put in, then name and args
 
 
 class Assembly:
@@ -112,7 +105,7 @@ class Assembly:
         self._parts.append(part)
         if len(self._parts) < self._packet.attachments:
             return None
-        return replace(self._packet, args=[self._put(arg, self._depth) for arg in self._packet.args])
+        return self._packet._replace(args=[self._put(arg, self._depth) for arg in self._packet.args])
 
     def _put(self, value: Any, depth: int) -> Any:
         if not isinstance(value, dict | list):

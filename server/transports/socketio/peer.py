@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -129,6 +128,8 @@ class Peer:
         self._allow(None)
         for client in self.clients.values():
             self._app.disconnected(client)
+        if self._worker is None:
+            self.clients.clear()
 
     @property
     def worker(self) -> asyncio.Task[None] | None:
@@ -159,7 +160,7 @@ class Peer:
         if self._queue is None or packet.kind not in EVENTS:
             self._refuse_event(packet, self._limits.rate.refusal(seconds))
         else:
-            self._enqueue(replace(packet, args=(), retry_after=seconds))
+            self._enqueue(packet._replace(args=(), retry_after=seconds))
         if self._bucket.over_for >= self._limits.over_seconds:
             log.info("client stayed over its event rate", address=self.socket.remote)
             self.socket.shut("rate limited", last=CLOSE)
@@ -211,6 +212,7 @@ class Peer:
         if self._closed:
             for client in self.clients.values():
                 self._app.disconnected(client)
+            self.clients.clear()
 
     async def _connect(self, packet: SocketPacket) -> None:
         if self.socket.closed:

@@ -123,6 +123,7 @@ class Sessions:
         session.closed = True
         session.place.leave()
         session.connection.close()
+        session.sink.release()
         if isinstance(session.connection, RecoveringConnection):
             self._recovery.closed(session.connection, left=client.left)
         if session.timer is not None:

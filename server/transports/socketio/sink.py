@@ -48,6 +48,10 @@ class SocketSink:
         """Send the answer to one of the client's events."""
         self._outbox.send(Packet(b"43%b[%b]" % (ack_id, data)))
 
+    def release(self) -> None:
+        """Let go of who makes the tails: nothing is written any more."""
+        self._tail = None
+
     async def drained(self) -> None:
         """Return once little waits for the client, or it is gone. Cancelling is safe."""
         await self._outbox.drained()
