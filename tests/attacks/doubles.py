@@ -40,13 +40,15 @@ async def with_other_payloads(node: Node) -> None:
     """One of two payloads under one id acts, the other is a conflict; without an id one of two acts too."""
     assert node.other is not None
     profile = new()
+    slow = {"match": {"last_contains": "At once"}, "chunks": ["Well. "] * 20, "delay_ms": 50}
+    await node.cluster.script(slow)  # so that a reply runs when the later one comes
     async with node.client(profile) as here, node.other.client(profile) as there:
         ack = await here.send("attempt_start", practice_id=practice("one"))
         ids = {"attempt_id": ack["attempt_id"], "chat_id": ack["chat_id"]}
         for key in ({"client_event_id": new()}, {}):
             acks = await asyncio.gather(
-                here.call("attempt_message", **ids, message="One.", **key),
-                there.call("attempt_message", **ids, message="Other.", **key),
+                here.call("attempt_message", **ids, message="At once: one.", **key),
+                there.call("attempt_message", **ids, message="At once: other.", **key),
             )
             assert sorted(ack["success"] for ack in acks) == [False, True]
             lost, won = sorted(acks, key=lambda ack: bool(ack["success"]))
@@ -55,6 +57,7 @@ async def with_other_payloads(node: Node) -> None:
         chat = await node.cluster.store.chats.get(ids["chat_id"])
         assert chat is not None
         assert len([m for m in chat.messages if m.role == "user"]) == 2
+    await node.cluster.script()
 
 
 ATTACKS = [Attack(run=on_two_nodes), Attack(run=with_other_payloads)]
