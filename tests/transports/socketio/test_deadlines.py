@@ -14,7 +14,9 @@ from tests.transports.socketio.test_engine_protocol import polled
 
 def hold_up(seconds: float) -> None:
     """Let the whole process do nothing, as when it is stopped or starved."""
-    time.sleep(seconds)
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
 
 
 @pytest.mark.parametrize("seconds", [0.25, 0.6])
