@@ -213,8 +213,8 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         )
         try:
             await ws.prepare(request)
-        except ConnectionError:
-            return ws, None  # the client is gone already
+        except ConnectionError as error:  # returned as it is, aiohttp could not end it
+            raise Refused(3, "Bad request: the client is gone", status=499) from error
         wire = request.transport
         if wire is None or wire.is_closing():
             return ws, None
