@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -32,6 +33,7 @@ AT_ONCE = 40
 SETTLE_SECONDS = 60.0
 UNLOAD_SECONDS = 200.0  # rooms are unloaded a minute after their last follower, looked at every half one
 PLENTY = 1_000_000
+FREE = ("memory", "database")  # what may be more afterwards: the allocator's, and a pool's
 KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
 COUNTED = ("connections", "streams", "http_sessions", "addresses", "identities", "tasks", "open_files")
 Held = dict[str, int]
@@ -61,19 +63,22 @@ class Report:
 class Soaked:
     """The server process, and what it holds."""
 
-    def __init__(self, program: Program, url: str, http: aiohttp.ClientSession) -> None:
+    def __init__(self, program: Program, url: str, http: aiohttp.ClientSession, *, database: int) -> None:
         self.program = program
+        self._database = database
         self.url = url
         self.http = http
         self.peak: Held = {}
 
     async def held(self, *, rooms: bool = False) -> Held:
-        """Return what the server holds; the connections to its database are a pool, and not counted."""
+        """Return what the server holds; connections to its database are a pool, and shown apart."""
         async with self.http.get(f"{self.url}/metrics") as response:
             lines = (await response.text()).splitlines()
         values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         names = (*COUNTED, "rooms_loaded") if rooms else COUNTED
         found = {name: int(float(values[f"greenroom_{name}"])) for name in names}
+        found["database"] = self.pooled()
+        found["open_files"] -= found["database"]
         found["memory"] = self.memory()
         self.peak = {name: max(n, self.peak.get(name, 0)) for name, n in found.items()}
         return found
@@ -84,10 +89,26 @@ class Soaked:
             lines = (await response.text()).splitlines()
         return int(float(next(x.split()[1] for x in lines if x.startswith("greenroom_errors_total "))))
 
+    def pooled(self) -> int:
+        """Return how many of the process's descriptors are connections to its database."""
+        there = f":{self._database:04X}"
+        rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        ours = {f"socket:[{row[9]}]" for row in rows if row[2].endswith(there)}
+        links = [_link(path) for path in Path(f"/proc/{self.program.pid}/fd").iterdir()]
+        return sum(link in ours for link in links)
+
     def memory(self) -> int:
         """Return the bytes of memory that the process has."""
         lines = Path(f"/proc/{self.program.pid}/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def _link(path: Path) -> str:
+    """Return what a descriptor is, "" when it was closed meanwhile."""
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""
 
 
 @asynccontextmanager
@@ -110,7 +131,8 @@ async def soaked(mongod_url: str, folder: Path) -> AsyncIterator[Soaked]:
     await program.start()
     try:
         async with aiohttp.ClientSession() as http:
-            yield Soaked(program, f"http://127.0.0.1:{settings.port}", http)
+            url = f"http://127.0.0.1:{settings.port}"
+            yield Soaked(program, url, http, database=urlsplit(mongod_url).port or 0)
     finally:
         await program.stop()
         await model.stop()
@@ -163,7 +185,7 @@ async def settled(server: Soaked, base: Held | None, *, unload: bool) -> Held:
         if base is None:
             done = held["connections"] == held["streams"] == held.get("rooms_loaded", 0) == 0
         else:
-            done = all(held[name] <= base[name] for name in base if name != "memory")
+            done = all(held[name] <= base[name] for name in base if name not in FREE)
         if done or time.monotonic() > until:
             return held
         await moment()
@@ -182,7 +204,7 @@ async def main(count: int) -> int:
         async with embedded_mongod(Path(folder) / "mongod") as url:
             report = await soak(url, Path(folder), count=count, unload=True)
     print("\n".join(report.lines()))
-    left = [name for name in report.base if name != "memory" and report.after[name] > report.base[name]]
+    left = [name for name in report.base if name not in FREE and report.after[name] > report.base[name]]
     print(f"left behind: {', '.join(left)}" if left else "nothing is left behind")
     return 1 if left or report.errors else 0
 
