@@ -6,7 +6,7 @@ docs/performance.md has the figures behind the thresholds.
 import gc
 
 # The first decides what one search costs: 10,000 new objects take 3 ms. All three multiplied are how many
-# objects may gather that only a full search frees: a million, 100 to 200 MB.
+# objects may gather that only a full search frees: a million, by estimate 100 to 200 MB.
 THRESHOLDS = (10_000, 10, 10)
 
 
