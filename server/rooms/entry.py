@@ -1,5 +1,7 @@
 """One entry of a room's log as it is handed to followers."""
 
+from collections.abc import Iterable
+
 from server.rooms.families import wire_name
 
 
@@ -36,3 +38,16 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"Entry({self.room}@{self.n} {self.name})"
+
+
+class Release(list[Entry]):
+    """Entries that a room releases together: the same list for every follower.
+
+    `frames` is a memo for the transport that fans out: it encodes a release once for all its connections.
+    """
+
+    __slots__ = ("frames",)
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        super().__init__(entries)
+        self.frames: bytes | None = None

@@ -86,9 +86,8 @@ class Follower:
             room.live[self] = None
         else:
             self._fall_behind(room, cursor)
-        self._mark(
-            room.name, cursor
-        )  # due already when it begins there, whatever came since the place was found
+        # due already when it begins there, whatever came since the place was found
+        self._mark(room.name, cursor)
 
     def leave_after(self, room: str, events: frozenset[str]) -> None:
         """Leave a room by itself once one of these events has been written."""

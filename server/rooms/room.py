@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Protocol
 
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Release
 
 RING_ENTRIES = 512
 RING_BYTES = 256 * 1024
@@ -78,16 +78,14 @@ class Room:
             self._ring_bytes -= self.ring.popleft().size
 
 
-def _parts(entries: list[Entry]) -> list[list[Entry]]:
+def _parts(entries: list[Entry]) -> list[Release]:
     """Cut what is released at once, so that one push cannot take a follower far above its high water."""
-    if len(entries) == 1:
-        return [entries]
-    parts: list[list[Entry]] = []
+    parts: list[Release] = []
     left = 0
     for entry in entries:
         left -= entry.size
         if left < 0:
-            parts.append([])
+            parts.append(Release(()))
             left = PUSH_BYTES - entry.size
         parts[-1].append(entry)
     return parts

@@ -83,7 +83,7 @@ def _event(packet: SocketPacket, rest: str) -> SocketPacket:
         return packet._replace(problem=f"The payload is not JSON: {error.msg}.")
     if not array or not isinstance(array[0], str) or array[0] in RESERVED:
         raise ProtocolError("an event without a name, or with a reserved one")
-    return SocketPacket(*packet[:4], array[0], array[1:])  # what `parse` has put in, then name and args
+    return packet._replace(name=array[0], args=array[1:])
 
 
 class Assembly:

@@ -189,9 +189,8 @@ class Peer:
             while self._queue:
                 await self._handle(self._queue.popleft())
         finally:
-            self._worker = self._queue = (
-                None  # in the tick that found the queue empty: the next packet starts anew
-            )
+            # in the tick that found the queue empty: the next packet starts anew
+            self._worker = self._queue = None
 
     async def _handle(self, packet: SocketPacket) -> None:
         if packet.kind == packets.CONNECT:

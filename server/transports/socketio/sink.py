@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Release
 from server.transports.socketio.frames import Packet, header
 from server.transports.socketio.outbox import Outbox
 
@@ -34,11 +34,15 @@ class SocketSink:
         outbox = self._outbox
         if self._tail is not None:
             self._write_recoverable(entries, self._tail(entries))
-        elif outbox.wire is not None:
-            outbox.write(_last.frames if entries is _last.entries else _last.encode(entries))
-        else:
+        elif outbox.wire is None:
             for entry in entries:
                 outbox.send(Packet(_prefix(entry) + TAIL))
+        elif type(entries) is Release:
+            if entries.frames is None:
+                entries.frames = _frames(entries)
+            outbox.write(entries.frames)
+        else:
+            outbox.write(_frames(entries))
 
     def answer(self, event: str, data: bytes) -> None:
         """Send an event without an offset to this client alone."""
@@ -73,31 +77,17 @@ class SocketSink:
         outbox.write(b"".join(parts))
 
 
-class Last:
-    """The entries written last and their frames: a release is the same list for all its followers."""
-
-    __slots__ = ("entries", "frames")
-
-    def __init__(self) -> None:
-        self.entries: Sequence[Entry] = ()
-        self.frames = b""
-
-    def encode(self, entries: Sequence[Entry]) -> bytes:
-        """Return the frames of entries, for clients without cursor strings."""
-        self.frames = b"".join([part for entry in entries for part in _parts(entry)])
-        self.entries = entries
-        return self.frames
-
-
-_last = Last()
-
-
 def _prefix(entry: Entry) -> bytes:
     """Return what the frames of an entry have in common, encoded once."""
     prefix = entry.frame
     if prefix is None:
         prefix = entry.frame = b'42["%b",%b' % (entry.name.encode(), entry.data)
     return prefix
+
+
+def _frames(entries: Sequence[Entry]) -> bytes:
+    """Return the frames of entries for clients without cursor strings."""
+    return b"".join([part for entry in entries for part in _parts(entry)])
 
 
 def _parts(entry: Entry) -> tuple[bytes, bytes, bytes]:
