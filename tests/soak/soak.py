@@ -173,8 +173,11 @@ async def visit(server: Soaked, guest: Guest, count: int) -> None:
 
     for first in range(0, count, len(ALL) * AT_ONCE):
         part = range(first, min(count, first + len(ALL) * AT_ONCE))
-        await asyncio.gather(*(one(ALL[number % len(ALL)]) for number in part))
-        await server.held(rooms=True)
+        batch = asyncio.gather(*(one(ALL[number % len(ALL)]) for number in part))
+        while not batch.done():
+            await server.held(rooms=True)
+            await moment()
+        batch.result()
 
 
 async def settled(server: Soaked, base: Held | None, *, unload: bool) -> Held:
