@@ -1,9 +1,11 @@
 """From (event, data, caller) to an answer: the only caller of handlers, the same for every transport."""
 
+import asyncio
 import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import orjson
 import structlog
@@ -21,6 +23,7 @@ log = structlog.get_logger(__name__)
 MAX_EVENT_NAME = 64
 NOT_REMEMBERED = frozenset({"rate_limited", "unavailable", "internal"})
 PATH_PREFIX = "socket/v5/client/"
+P = TypeVar("P", bound=Payload)
 
 
 @dataclass(slots=True)
@@ -53,10 +56,17 @@ class Dispatcher:
         self._once = once
         self._max_depth = max_depth
         self._refusing_work = False
+        self._working = 0  # calls that may start something yet
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def refuse_work(self) -> None:
         """Refuse from now on what would start something: this process is about to stop."""
         self._refusing_work = True
+
+    async def idle(self) -> None:
+        """Wait until nothing that was let in can start something any more; work is refused before."""
+        await self._idle.wait()
 
     async def __call__(self, event: str, data: object, caller: Caller) -> Answer:
         """Answer an event, named as on the wire or by its path; never raises but when it is cancelled."""
@@ -64,10 +74,9 @@ class Dispatcher:
         payload: Payload | None = None
         try:
             handler = _find(event)
-            payload = _validate(handler, data, self._max_depth)
-            if handler.starts_work and self._refusing_work:
-                raise Unavailable("This server is about to stop; connect again and repeat this.")
-            return await self._answer(handler, payload, caller)
+            payload = validated(handler.schema, data, max_depth=self._max_depth)
+            answered = self._work if handler.starts_work else self._answer
+            return await answered(handler, payload, caller)
         except GreenroomError as error:
             return _failure(error, handler, payload)
         except RecursionError:
@@ -79,6 +88,19 @@ class Dispatcher:
     async def close(self) -> None:
         """Finish remembering what was answered."""
         await self._once.close()
+
+    async def _work(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
+        """Answer what starts something, so that who stops can wait for it."""
+        if self._refusing_work:
+            raise Unavailable("This server is about to stop; connect again and repeat this.")
+        self._working += 1
+        self._idle.clear()
+        try:
+            return await self._answer(handler, payload, caller)
+        finally:
+            self._working -= 1
+            if not self._working:
+                self._idle.set()
 
     async def _answer(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
         key = payload.client_event_id if isinstance(payload, Change) else None
@@ -137,12 +159,13 @@ def _find(event: str) -> Handler:
     return handler
 
 
-def _validate(handler: Handler, data: object, max_depth: int) -> Payload:
+def validated(schema: type[P], data: object, *, max_depth: int) -> P:
+    """Return the payload of an event; raises BadRequest, which says what is wrong with each field."""
     if not isinstance(data, dict):
-        raise BadRequest(f"{handler.event} takes one JSON object.")
+        raise BadRequest(f"{schema.event} takes one JSON object.")
     check_values(data, max_depth)
     try:
-        return handler.schema.model_validate(data)
+        return schema.model_validate(data)
     except ValidationError as error:
         details = [
             Problem(loc=list(e["loc"]), msg=e["msg"].removeprefix("Value error, "), type=e["type"])

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -50,12 +49,10 @@ class Tasks:
         await asyncio.wait([task], timeout=seconds)
         return task.done()
 
-    async def finish(self, seconds: float) -> None:
-        """Give all tasks, and those that they start, some time to end; they go on when it is over."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while tasks := [task for key, task in self._tasks.items() if key not in self._let_go]:
-                    await asyncio.wait(tasks)
+    async def finish(self) -> None:
+        """Wait until all tasks, and those that they start, have ended; cancelling it leaves them running."""
+        while tasks := [task for key, task in self._tasks.items() if key not in self._let_go]:
+            await asyncio.wait(tasks)
 
     async def close(self) -> None:
         """Cancel all tasks, and wait a moment for their cleanup."""

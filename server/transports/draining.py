@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from typing import Protocol
 
 import structlog
@@ -80,10 +81,12 @@ class Drain:
         if self._finished:
             return
         self._finished = True
-        await asyncio.gather(self._give_back(), self._tasks.finish(patience))
+        await asyncio.gather(self._give_back(), self._let_finish(patience))
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 await self._conversation.close(SETTLE_SECONDS)
+                await self._dispatch.idle()
+                await self._conversation.close(SETTLE_SECONDS)  # what these events have started
                 await self._entries.flush()
         except TimeoutError:
             log.warning("database away while stopping; what is not stored is finished by others")
@@ -91,6 +94,13 @@ class Drain:
     async def close_doors(self) -> None:
         """End every connection."""
         await asyncio.gather(*(door.close() for door in self.doors))
+
+    async def _let_finish(self, patience: float) -> None:
+        """Wait for events that are being handled, then for what they and others have started."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self._dispatch.idle()
+                await self._tasks.finish()
 
     async def _give_back(self) -> None:
         """Let others take the jobs of this process."""

@@ -7,13 +7,18 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
 INSERT = b"\x02insert\x00\x08\x00\x00\x00entries\x00"  # the command in BSON
+CHANGE_CHAT = b"\x02findAndModify\x00\x06\x00\x00\x00chats\x00"
 
 
 class MongoProxy:
-    """Passes everything on but what it was told to lose; `inserts` counts what reached mongod."""
+    """Passes everything on but what it was told to lose; `inserts` counts what reached mongod.
 
-    def __init__(self, target: str) -> None:
+    Another `command` than the inserts can be watched instead.
+    """
+
+    def __init__(self, target: str, *, command: bytes = INSERT) -> None:
         self._target = urlsplit(target)
+        self.command = command
         self.url = ""
         self.inserts = 0
         self.lose_replies = 0
@@ -97,7 +102,7 @@ class Passing:
     async def requests(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass requests on until one is to be lost or the driver goes."""
         while request := await _message(reader):
-            if INSERT in request:
+            if self._proxy.command in request:
                 if self._proxy.lose_requests:
                     self._proxy.lose_requests -= 1
                     return
@@ -125,9 +130,9 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def mongo_proxy(target: str) -> AsyncIterator[MongoProxy]:
+async def mongo_proxy(target: str, *, command: bytes = INSERT) -> AsyncIterator[MongoProxy]:
     """Run a proxy in front of a mongod."""
-    proxy = MongoProxy(target)
+    proxy = MongoProxy(target, command=command)
     listening = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     proxy.url = target.replace(f":{urlsplit(target).port}", f":{listening.sockets[0].getsockname()[1]}", 1)
     try:

@@ -21,10 +21,12 @@ from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
 from server.settings import as_variables
 from server.store import connect
+from server.transports import keys
+from tests.conformance.mongo_proxy import CHANGE_CHAT, mongo_proxy
 from tests.support.clients import Http, http_client
 from tests.support.process import free_port
 from tests.support.program import Program
-from tests.support.running import SECRET, load_content, practice, settings_for
+from tests.support.running import SECRET, load_content, practice, running, settings_for
 from tests.support.tail import Tail
 from tests.support.valkey import valkey_server
 from tests.support.wires import Wire, wire
@@ -193,6 +195,54 @@ async def test_a_reply_is_finished_and_followed_to_its_end(served: Served, stack
         tail.take(client)
     await check_ends(socket, polling, stream)
     assert await served.drained() < ATTEMPT
+
+
+async def test_what_waits_for_the_database_is_answered_and_finished(
+    mongod_url: str, model: Model, tmp_path: Path, stack: AsyncExitStack
+) -> None:
+    """An event that was let in before the signal, and whose write is answered after it."""
+    model[0].script([COUNT])
+    way = await stack.enter_async_context(mongo_proxy(mongod_url, command=CHANGE_CHAT))
+    async with serving(way.url, model[1], tmp_path) as served:
+        socket = await stack.enter_async_context(wire(served.url, token(new())))
+        talk = await chat(socket)
+        way.hold()
+        saying = asyncio.create_task(socket.send("attempt_message", **talk, message="Count."))
+        await way.held.wait()
+        served.drain()
+        await socket.until("server_draining")
+        await served.until_not_ready()
+        way.let_go()
+        said = await saying
+        done = await socket.until("attempt_assistant_complete", message_id=said["assistant_message_id"])
+        assert (done["state"], done["content"]) == ("complete", "".join(WORDS))
+        await socket.reading
+        assert await served.drained() < ATTEMPT
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_reply_that_starts_when_no_time_is_left_is_interrupted(
+    late: bool, mongod_url: str, model: Model, stack: AsyncExitStack
+) -> None:
+    model[0].script([HANG])
+    way = await stack.enter_async_context(mongo_proxy(mongod_url, command=CHANGE_CHAT))
+    url, app = await stack.enter_async_context(running(settings_for(way.url, model[1])))
+    await load_content(app[keys.STORE])
+    socket = await stack.enter_async_context(wire(url, token(new())))
+    talk = await chat(socket)
+    way.hold()
+    saying = asyncio.create_task(socket.send("attempt_message", **talk, message="Think."))
+    await way.held.wait()
+    app[keys.DRAIN].begin()
+    finishing = asyncio.create_task(app[keys.DRAIN].finish(0.0))
+    if late:
+        await finishing
+    way.let_go()
+    said = await saying
+    await finishing
+    assert late or not app[keys.CONVERSATION].running
+    done = await socket.until("attempt_assistant_complete", message_id=said["assistant_message_id"])
+    assert done["state"] == "interrupted"
 
 
 def done_before(client: Wire) -> int:

@@ -51,6 +51,7 @@ class Conversation:
         self._known: OrderedDict[str, Chat] = OrderedDict()
         self._known_bytes = 0
         self._replies: dict[str, Reply] = {}
+        self._closed = False
         self.on_settled: Callable[[Chat], None] | None = None
         hub.bell.on_told("stop_reply", lambda chat_id: tasks.start(f"obey:{chat_id}", self.obey_stops))
 
@@ -133,7 +134,7 @@ class Conversation:
         return ended is not None and ended.state == "stopped"
 
     def start(self, chat: Chat, running: RunningReply) -> None:
-        """Produce a reply that is stored as ours; at most one task per chat."""
+        """Produce a reply that is stored as ours; at most one task per chat. Once closed it ends at once."""
         reply = Reply(
             chat,
             running,
@@ -145,6 +146,8 @@ class Conversation:
         )
         if self._tasks.start(reply.key, reply.run):
             self._replies[chat.id] = reply
+            if self._closed:
+                reply.stop("interrupted")
 
     async def obey_stops(self) -> None:
         """Stop replies of this process that others asked to stop; raises Unavailable."""
@@ -158,7 +161,11 @@ class Conversation:
             reply.stop("interrupted")
 
     async def close(self, seconds: float) -> None:
-        """Interrupt all replies; returns when that is stored and on its way into the log, or time is up."""
+        """Interrupt all replies, and those that start from now on.
+
+        Returns when that is stored and on its way into the log, or time is up; may be called again.
+        """
+        self._closed = True
         self.interrupt_all()
         replies = list(self._replies.values())
         await asyncio.gather(*(self._tasks.wait(reply.key, seconds) for reply in replies))
