@@ -10,16 +10,15 @@ import structlog
 
 from server.engine.access import Identity
 from server.engine.ids import new
-from server.errors import Unavailable
+from server.errors import Conflict, Unavailable
 from server.rooms.bell import Bell
 from server.rooms.hub import Hub
 from server.rooms.process import Process
-from server.rooms.room import Room
 from server.store.sessions import Session, SessionRoom, SessionStore
-from server.transports.session_connection import SessionConnection
 from server.transports.session_rooms import session_tag
+from server.transports.socketio.arrivals import Arrivals
 from server.transports.socketio.outbox import Outbox
-from server.transports.socketio.sink import SocketSink
+from server.transports.socketio.recovering import RecoveringConnection
 
 log = structlog.get_logger(__name__)
 WITHIN_SECONDS = 120
@@ -33,54 +32,11 @@ REPLACED = "connection replaced"
 MayFollow = Callable[[Identity, str], Awaitable[bool]]
 
 
-class RecoveringConnection(SessionConnection):
-    """A socket's connection whose entries carry cursor strings; `recovered` tells whether it goes on."""
-
-    sink: SocketSink
-
-    def __init__(self, hub: Hub, outbox: Outbox, *, record: Session, store: SessionStore) -> None:
-        super().__init__(hub, SocketSink(outbox, tail=self.tail), record=record, store=store)
-        self.recovered = False
-        self.ended = False
-        self._places: list[tuple[SessionRoom, Room, int]] = []
-
-    @property
-    def sid(self) -> str:
-        """Return the id that the client keeps as long as it comes back into this session."""
-        return self.record.sid or ""
-
-    async def find(self, offset: object, may: Callable[[str], Awaitable[bool]]) -> bool:
-        """Find the place in every room; False when one is gone, or not the client's to follow any more."""
-        epoch = self._hub.epoch
-        seen = self.rooms.seen(offset, epoch=epoch) if isinstance(offset, str) else None
-        seen = seen or {}
-        self.rooms.settle(seen, epoch=epoch)
-        for member in list(self.rooms.members.values()):
-            if not await may(member.room):
-                return False
-            cursor = seen.get(member.alias, member.start)
-            room = await self._hub.reach(member.room, after=cursor, epoch=member.epoch)
-            if room is None:
-                return False
-            self._places.append((member, room, cursor))
-        await self.rooms.save()
-        self.recovered = True
-        return True
-
-    def begin(self) -> None:
-        """Follow every room, in the tick that has told the client of its session."""
-        places, self._places = self._places, []
-        for member, room, cursor in places:
-            self._go_on(member, room, cursor)
-        for name in self.rooms.members:
-            self._start(name)
-
-
 class Recovery:
     """Keeps the sessions of clients that ask for recovery, and gives them back to who they belong to.
 
-    Any process can: the newest connection of a session makes its process the session's home, and the older
-    one is cut, wherever it is.
+    Any process can: who takes a session makes its process the session's home, and the connection that had it
+    is cut, wherever it is. Of several that come to one process at a time the last to come is left.
     """
 
     def __init__(
@@ -91,6 +47,7 @@ class Recovery:
         self._bell = bell
         self._process = process
         self._may_follow = may_follow
+        self._arrivals = Arrivals()
         self._here: dict[str, RecoveringConnection] = {}
         self._dropped: list[RecoveringConnection] = []
         self._left: list[Session] = []
@@ -107,17 +64,22 @@ class Recovery:
     async def open(
         self, outbox: Outbox, identity: Identity, *, sid: str, auth: dict[str, Any]
     ) -> RecoveringConnection:
-        """Return the connection of the session that a client names, else of a new one; raises Unavailable.
+        """Return the connection of the session that a client names, else of a new one.
 
+        Raises Unavailable, and Conflict for who was cut because a newer connection has the session.
         Cancelling leaves the session as it was, for another try.
         """
+        arrival = self._arrivals.new()
         await self.flush()
         pid, offset = auth.get("pid"), auth.get("offset")
         if isinstance(pid, str) and len(pid) <= LONGEST_ID:
-            connection = await self._take(outbox, identity, session_id=pid)
+            try:
+                connection = await self._take(outbox, identity, session_id=pid, arrival=arrival)
+            finally:
+                self._arrivals.done(pid, arrival)
             if connection is not None and await self._find(connection, identity, offset=offset):
                 return connection
-        return await self._new(outbox, identity, sid=sid, offset=offset)
+        return await self._new(outbox, identity, sid=sid, offset=offset, arrival=arrival)
 
     def closed(self, connection: RecoveringConnection, *, left: bool) -> None:
         """Note that a connection is gone, for now or for good; harmless when noted before."""
@@ -194,26 +156,37 @@ class Recovery:
         return same and record.epoch == self._hub.epoch
 
     async def _take(
-        self, outbox: Outbox, identity: Identity, *, session_id: str
+        self, outbox: Outbox, identity: Identity, *, session_id: str, arrival: int
     ) -> RecoveringConnection | None:
         """Take a session for a connection; None when it is none that the client may have.
 
         A client that was cut while its first try still runs comes again at once. Who then finds that the
-        other was quicker tries again, unless its own connection is the one that is gone.
+        other was quicker tries again, unless it is itself the one that came first.
         """
         for _ in range(TRIES):
             record = await self._store.find_socket(session_id, within=WITHIN_SECONDS)
-            if record is None or not self._is_of(record, identity) or outbox.closed:
+            if record is None or not self._is_of(record, identity):
                 return None
+            if outbox.closed or self._came_later(session_id, arrival):
+                raise _replaced(outbox)
+            self._arrivals.wait(session_id, arrival)
             taken = await self._store.take(record, process=self._process.name)
             if taken is None:
                 continue
-            connection = RecoveringConnection(self._hub, outbox, record=taken, store=self._store)
-            if self._install(connection):
-                if record.process != self._process.name:
-                    self._bell.tell(record.process, "socket", record.id)
-                return connection
+            if record.process != self._process.name:
+                self._bell.tell(record.process, "socket", record.id)
+            connection = RecoveringConnection(
+                self._hub, outbox, record=taken, store=self._store, arrival=arrival
+            )
+            if not self._install(connection):
+                raise _replaced(outbox)
+            return connection
         return None
+
+    def _came_later(self, session_id: str, arrival: int) -> bool:
+        """Tell whether a later connection has the session here, or is about to."""
+        other = self._here.get(session_id)
+        return (other is not None and other.arrival > arrival) or self._arrivals.later(session_id, arrival)
 
     async def _find(self, connection: RecoveringConnection, identity: Identity, *, offset: object) -> bool:
         """Find the places of a session that was taken; without all of them it ends."""
@@ -238,7 +211,7 @@ class Recovery:
         return True
 
     async def _new(
-        self, outbox: Outbox, identity: Identity, *, sid: str, offset: object
+        self, outbox: Outbox, identity: Identity, *, sid: str, offset: object, arrival: int
     ) -> RecoveringConnection:
         """Begin a session in the client's own room."""
         room = await self._hub.room(identity.key)
@@ -256,7 +229,9 @@ class Recovery:
             rooms=[SessionRoom(alias=0, room=identity.key, start=room.head, epoch=epoch)],
         )
         await self._store.create(record)
-        connection = RecoveringConnection(self._hub, outbox, record=record, store=self._store)
+        connection = RecoveringConnection(
+            self._hub, outbox, record=record, store=self._store, arrival=arrival
+        )
         self._install(connection)
         return connection
 
@@ -294,3 +269,9 @@ class Recovery:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _replaced(outbox: Outbox) -> Conflict:
+    """Cut a connection, and return why: a newer one has its session."""
+    outbox.abort(REPLACED)
+    return Conflict("A newer connection has this session.")

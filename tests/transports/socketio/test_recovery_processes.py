@@ -1,14 +1,18 @@
 """Connection state recovery between processes that hear each other, and when they stop."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import aiohttp
+import pytest
 from pydantic import SecretStr
 
 from server.engine.ids import new
 from server.transports import keys
+from tests.conformance.mongo_proxy import mongo_proxy
 from tests.support.running import running, settings_for
-from tests.transports.socketio.comebacks import NOTE, Client
+from tests.transports.socketio.comebacks import NOTE, Client, follow_room
+from tests.transports.socketio.product import product
 from tests.transports.socketio.serving import closed, text
 
 
@@ -36,6 +40,27 @@ async def test_the_process_that_had_the_session_is_told_and_one_that_stops_gives
         assert await ada.open(await _websocket(http, here_url))
         await ada.read()
         assert ada.of(room) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("late", ["find", "findAndModify"])
+async def test_of_two_at_once_the_last_to_come_is_left(mongod_url: str, late: str) -> None:
+    command = b"\x02%b\x00\x09\x00\x00\x00sessions\x00" % late.encode()
+    async with mongo_proxy(mongod_url, command=command) as proxy, product(proxy.url) as shop:
+        newer = await follow_room(shop)
+        await newer.drop()
+        await shop.serving.gone()
+        older = replace(newer, _ws=await shop.serving.open_websocket())
+        proxy.hold()
+        await older.ws.send_str(older.hello)
+        await proxy.held.wait()
+        proxy.command = b"nothing else is held"
+        assert await newer.connect(shop)
+        proxy.let_go()  # the older one hears of the session when the newer one has it
+        await closed(older.ws)
+        assert shop.serving.server.eio.ended["connection replaced"] == 1
+        assert await newer.call("echo") == {"success": True, "data": {}}
+        assert shop.recovery.connections == 1
+        assert await shop.store.database.sessions.count_documents({}) == 1
 
 
 async def _websocket(http: aiohttp.ClientSession, url: str) -> aiohttp.ClientWebSocketResponse:
