@@ -123,6 +123,20 @@ class ConnectionConfirmed(ServerEvent):
     recovered: bool | None = None
 
 
+class AuthRefresh(Payload):
+    """Replace the token of a live connection or session by a newer one of the same profile."""
+
+    event = "auth_refresh"
+
+    token: str
+
+
+class AuthExpired(ServerEvent):
+    """The connection's token has ended: send `auth_refresh` within five seconds, or it is closed."""
+
+    event: ClassVar[str] = "auth_expired"
+
+
 class ServerDraining(ServerEvent):
     """The server is about to stop: connect again after `reconnect_in` seconds, which differ per client."""
 

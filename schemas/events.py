@@ -1,7 +1,14 @@
 """Every event of socket v5 by its wire name; an event is served only when handlers/ has its handler."""
 
 from schemas import attempt, generation, room, test
-from schemas.envelope import ConnectionConfirmed, Payload, ServerDraining, ServerEvent
+from schemas.envelope import (
+    AuthExpired,
+    AuthRefresh,
+    ConnectionConfirmed,
+    Payload,
+    ServerDraining,
+    ServerEvent,
+)
 
 
 class Connect(Payload):
@@ -51,6 +58,7 @@ CLIENT_EVENTS: dict[str, type[Payload]] = {
 EXTRA_CLIENT_EVENTS: dict[str, type[Payload]] = {
     schema.event: schema
     for schema in (
+        AuthRefresh,
         test.TestGroup,
         test.TestEndAll,
         room.RoomJoin,
@@ -101,6 +109,7 @@ SERVER_EVENTS: dict[str, type[ServerEvent]] = {
 EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {
     schema.event: schema
     for schema in (
+        AuthExpired,
         ServerDraining,
         test.TestAllComplete,
         room.RoomReset,

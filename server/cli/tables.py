@@ -19,7 +19,11 @@ from server.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "docs/events.md")
-BY_TRANSPORTS = ("connect", "disconnect")  # served by the transports themselves, so they have no handler
+BY_TRANSPORTS = {  # served by the transports themselves, so they have no handler; their acks
+    "connect": "see [Connecting](#connecting)",
+    "disconnect": "see [Connecting](#connecting)",
+    "auth_refresh": "–",
+}
 # Server events whose cause is another family's or not served at all; every other one is sent.
 CAUSES = {"test": "test_start", "generation": "generate"}
 SPOKEN = ("attempt_assistant_audio", "attempt_user_delta", "attempt_audio_ready", "attempt_audio_ended")
@@ -113,7 +117,7 @@ def not_served() -> str:
 def ack_of(name: str) -> str:
     """Return the fields of an event's ack beside `success`, as its handler declares them."""
     if name in BY_TRANSPORTS:
-        return "see [Connecting](#connecting)"
+        return BY_TRANSPORTS[name]
     reply = inspect.signature(HANDLERS[name].run).return_annotation
     if not (inspect.isclass(reply) and issubclass(reply, Reply)):
         raise TypeError(f"the handler of {name} does not say what it returns")

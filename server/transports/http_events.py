@@ -14,8 +14,8 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from schemas.envelope import ConnectionConfirmed
-from server.dispatch import Answer, Caller
+from schemas.envelope import AuthRefresh, ConnectionConfirmed
+from server.dispatch import Answer, Caller, validated
 from server.engine.access import Identity, check_renewal
 from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
@@ -106,10 +106,8 @@ async def disconnect(request: web.Request) -> web.Response:
 async def auth_refresh(request: web.Request) -> web.Response:
     """Replace a session's token by a newer one of the same profile; its stream goes on."""
     body = await read_json(request)
-    token = body.get("token") if isinstance(body, dict) else None
-    if not isinstance(token, str):
-        raise BadRequest("auth_refresh takes an object with a token.")
-    identity = await request.app[keys.ACCESS].authenticate(token=token)
+    asked = validated(AuthRefresh, body, max_depth=request.app[keys.SETTINGS].max_json_depth)
+    identity = await request.app[keys.ACCESS].authenticate(token=asked.token)
     limit(request, identity)
     session = await _session_of(request, identity)
     if session is None:

@@ -1,7 +1,6 @@
 """The one writer of an event stream: Server-Sent Events, written straight to the transport (socket-v5 §1)."""
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -10,14 +9,13 @@ from aiohttp.abc import AbstractStreamWriter
 
 from server.rooms.entry import Entry
 from server.rooms.follower import LOW_WATER
+from server.transports.expiry import Expiry
 from server.transports.socketio.outbox import Outbox
 from server.transports.wire import bound, end, give_up_on_silence
 
 log = structlog.get_logger(__name__)
 COMMENT_SECONDS = 15.0
 WATCH_SECONDS = 1.0
-GRACE_SECONDS = 5.0
-MAX_TIMER = 3600.0
 COMMENT = b":\n\n"
 LAST_CHUNK = b"0\r\n\r\n"
 
@@ -50,10 +48,11 @@ class EventStream:
         self._over = asyncio.Event()
         self._silent_since = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
-        self.expiry: asyncio.TimerHandle | None = None
+        self.expiry = Expiry(tell=self.answer, end=self.finish)
         self.reason = "transport close"  # why it ended, once it has
         if wire is None:
             self._outbox.close()
+            self.expiry.stop()
             return
         bound(wire)
         give_up_on_silence(wire)
@@ -108,17 +107,7 @@ class EventStream:
 
         Called again, the last time holds: a newer token may come in those seconds too.
         """
-        if self.expiry is not None:
-            self.expiry.cancel()
-            self.expiry = None
-        if at is None or self._ended:
-            return
-        left = at - time.time()
-        if left > 0:
-            self.expiry = self._loop.call_later(min(left, MAX_TIMER), self.expire, at)
-            return
-        self.answer("auth_expired", b"{}")
-        self.expiry = self._loop.call_later(GRACE_SECONDS, self.finish, "token expired")
+        self.expiry.at(None if self._ended else at)
 
     async def run(self, writer: AbstractStreamWriter) -> None:
         """Return when the client is gone or the stream has ended."""
@@ -128,7 +117,7 @@ class EventStream:
             await self._over.wait()
         finally:
             self._outbox.close()
-            self.expire(None)
+            self.expiry.stop()
             for timer in self._timers:
                 timer.cancel()
 

@@ -27,7 +27,7 @@ def stream_of(server: Server, client: Http) -> EventStream:
 
 def left(server: Server, client: Http) -> float:
     """Return in how many seconds the server looks at a client's token again."""
-    timer = stream_of(server, client).expiry
+    timer = stream_of(server, client).expiry.timer
     assert timer is not None
     return timer.when() - asyncio.get_running_loop().time()
 
@@ -83,7 +83,7 @@ async def test_a_key_has_no_end(server: Server, cast: Cast) -> None:
         await client.connect()
         key = await server.app[keys.ACCESS].create_key(role="learner", profile_id=cast.learner_id)
         await client.send("auth_refresh", token=key)
-        assert stream_of(server, client).expiry is None
+        assert stream_of(server, client).expiry.timer is None
 
 
 async def test_who_may_not_renew_a_session(server: Server, cast: Cast) -> None:

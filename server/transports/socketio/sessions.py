@@ -1,28 +1,26 @@
 """What is served over Socket.IO: who connects, their events, their rooms."""
 
-import asyncio
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, Protocol
 
-from schemas.envelope import ConnectionConfirmed
-from server.dispatch import Answer, Caller, refusal
+from schemas.envelope import AuthRefresh, ConnectionConfirmed
+from server.dispatch import MAX_EVENT_NAME, Answer, Caller, refusal, validated
 from server.engine.access import Identity, check_renewal
 from server.errors import BadRequest, GreenroomError, RateLimited, Unauthenticated
 from server.rooms.connection import Connection
 from server.rooms.hub import Hub
 from server.transports.admission import Admission, Place
+from server.transports.expiry import Expiry
 from server.transports.socketio.frames import CLOSE
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.packets import SocketPacket
 from server.transports.socketio.peer import Client, Refusal
-from server.transports.socketio.recovery import RecoveringConnection, Recovery
+from server.transports.socketio.recovering import RecoveringConnection
+from server.transports.socketio.recovery import Recovery
 from server.transports.socketio.sink import SocketSink
 
-MAX_EVENT_NAME = 64
-MAX_TIMER = 3600.0
-AUTH_EXPIRED = "auth_expired"
-AUTH_REFRESH = "auth_refresh"
 SUCCESS = b'{"success":true}'
 
 
@@ -43,15 +41,17 @@ class Dispatch(Protocol):
 class Session:
     """One client: who it is, what it follows, and when its token ends."""
 
-    __slots__ = ("caller", "closed", "connection", "place", "sink", "timer")
+    __slots__ = ("caller", "closed", "connection", "expiry", "place", "sink")
 
-    def __init__(self, *, caller: Caller, connection: Connection, sink: SocketSink, place: Place) -> None:
+    def __init__(
+        self, *, caller: Caller, connection: Connection, sink: SocketSink, place: Place, expiry: Expiry
+    ) -> None:
         self.caller = caller
         self.connection = connection
         self.sink = sink
         self.place = place
+        self.expiry = expiry
         self.closed = False
-        self.timer: asyncio.TimerHandle | None = None
 
 
 class Sessions:
@@ -91,14 +91,18 @@ class Sessions:
             place.leave()
             raise
         caller = Caller(identity, connection)
-        session = client.session = Session(caller=caller, connection=connection, sink=sink, place=place)
+        end = partial(client.peer.socket.shut, last=CLOSE)
+        expiry = Expiry(tell=sink.answer, end=end, grace=self._limits.expiry_grace)
+        session = client.session = Session(
+            caller=caller, connection=connection, sink=sink, place=place, expiry=expiry
+        )
 
         def greet() -> None:
             confirmed = self._confirmed(client, identity, connection)
             sink.answer(confirmed.event, confirmed.encode())
             begin()
             if not session.closed:  # a place may be gone by now, and the connection cut
-                self._watch(client, session)
+                session.expiry.at(identity.expires)
 
         return greet
 
@@ -126,8 +130,7 @@ class Sessions:
         session.sink.release()
         if isinstance(session.connection, RecoveringConnection):
             self._recovery.closed(session.connection, left=client.left)
-        if session.timer is not None:
-            session.timer.cancel()
+        session.expiry.stop()
 
     async def _answer(self, session: Session, client: Client, event: SocketPacket) -> Answer:
         if event.problem is not None:
@@ -136,8 +139,8 @@ class Sessions:
             raise BadRequest(f"An event takes one argument, an object; this one came with {len(event.args)}.")
         if len(event.name) > MAX_EVENT_NAME:
             raise BadRequest(f"The event's name is longer than {MAX_EVENT_NAME} characters.")
-        if event.name == AUTH_REFRESH:
-            return await self._refresh(session, client, event.args[0])
+        if event.name == AuthRefresh.event:
+            return await self._refresh(session, event.args[0])
         return await self._dispatch(event.name, event.args[0], session.caller)
 
     async def _identify(self, client: Client, auth: dict[str, Any]) -> Identity:
@@ -174,42 +177,21 @@ class Sessions:
             recovered=connection.recovered if isinstance(connection, RecoveringConnection) else None,
         )
 
-    async def _refresh(self, session: Session, client: Client, data: object) -> Answer:
+    async def _refresh(self, session: Session, data: object) -> Answer:
         """Replace the identity of a live connection by a newer token of the same profile."""
-        token = _text(data, "token") if isinstance(data, dict) else None
-        if token is None:
-            raise BadRequest("auth_refresh takes an object with a token.")
-        identity = await self._access.authenticate(token=token, api_key=None, guest_id=None)
+        asked = validated(AuthRefresh, data, max_depth=self._limits.max_json_depth)
+        identity = await self._access.authenticate(token=asked.token, api_key=None, guest_id=None)
         check_renewal(identity, session.caller.identity)
         session.caller.identity = identity
         if not session.closed:
-            self._watch(client, session)
+            session.expiry.at(identity.expires)
         return Answer(ack=SUCCESS)
-
-    def _watch(self, client: Client, session: Session) -> None:
-        """Look at the token again when it ends, or after an hour."""
-        if session.timer is not None:
-            session.timer.cancel()
-            session.timer = None
-        if (expires := session.caller.identity.expires) is None:
-            return
-        loop = asyncio.get_running_loop()
-        left = expires - time.time()
-        if left > 0:
-            session.timer = loop.call_later(min(left, MAX_TIMER), self._watch, client, session)
-            return
-        session.sink.answer(AUTH_EXPIRED, b"{}")
-        session.timer = loop.call_later(self._limits.expiry_grace, _close_expired, client)
 
     def _answered(self, session: Session, event: SocketPacket, answer: Answer) -> None:
         for name, data in answer.notices:
             session.sink.answer(name, data)
         if event.ack_id is not None:
             session.sink.acknowledge(event.ack_id, answer.ack)
-
-
-def _close_expired(client: Client) -> None:
-    client.peer.socket.shut("token expired", last=CLOSE)
 
 
 def _text(data: dict[str, Any], name: str) -> str | None:
