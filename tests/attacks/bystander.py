@@ -16,6 +16,7 @@ import aiohttp
 import orjson
 
 from server.engine.ids import new
+from tests.support.passing import passes
 from tests.support.program import Program
 from tests.support.running import practice
 
@@ -125,7 +126,6 @@ class Practising:
         ids = {"attempt_id": started["attempt_id"], "chat_id": started["chat_id"]}
         self._room = f"attempt_{started['chat_id']}"
         tell(ready=True)
-        pause = asyncio.Event()
         count = 0
         while True:
             at = time.monotonic()
@@ -135,9 +135,7 @@ class Practising:
             if self._free and count % SPEAKS_EVERY == 0:
                 self._free = False
                 await self._call("attempt_message", **ids, message="And then?")
-            asyncio.get_running_loop().call_later(EVERY_SECONDS, pause.set)
-            await pause.wait()
-            pause.clear()
+            await passes(EVERY_SECONDS, because="latency is sampled at a steady pace")
 
     async def _read(self) -> None:
         async for message in self._wire:

@@ -15,6 +15,7 @@ from tests.attacks.node import Node, Wire, acked, call, code_of
 from tests.attacks.raw import masked, request, status, upgrade
 from tests.attacks.table import MB, Attack
 from tests.support.attempts import begin
+from tests.support.passing import passes
 from tests.transports.socketio.serving import closed, text
 
 MANY = 1000
@@ -33,13 +34,6 @@ async def many(count: int, act: Callable[[], Awaitable[Any]]) -> list[Any]:
             return await act()
 
     return await asyncio.gather(*(one() for _ in range(count)))
-
-
-async def ticks(seconds: float) -> None:
-    """Let some time pass, which is what a flood is measured by."""
-    due = asyncio.Event()
-    asyncio.get_running_loop().call_later(seconds, due.set)
-    await due.wait()
 
 
 async def events(node: Node) -> None:
@@ -118,7 +112,7 @@ async def pongs_without_reading(node: Node) -> None:
             for event in ("attempt_leave", "attempt_join"):
                 writer.write(masked(b"421" + orjson.dumps([event, {"chat_id": talk.chat_id}])))
             writer.write(b"".join(masked(b"3") for _ in range(100)))
-            await ticks(0.05)
+            await passes(0.05, because="a flood has a rate")
             if await node.connections() <= 1:
                 break
         assert await node.ended(SLOW) == slow + 1

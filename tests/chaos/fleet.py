@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from server.settings import Settings
-from tests.chaos.watcher import waited
+from tests.support.passing import passes
 from tests.support.process import environment, free_port
 from tests.support.program import Program, Refused
 
@@ -47,7 +47,7 @@ class Fleet:
     async def suffer(self, *, until: asyncio.Event) -> None:
         """Kill somebody by chance every 2 s; a supervisor starts it again at once."""
         async with asyncio.TaskGroup() as supervisor:
-            while not await waited(until, KILL_SECONDS):
+            while not await passes(KILL_SECONDS, because="chaos strikes now and then", until=until):
                 here = [name for name in self.members if name not in self._away]
                 if not here:
                     continue
@@ -69,11 +69,11 @@ class Fleet:
     async def pause(self, name: str, *, seconds: float, until: asyncio.Event) -> None:
         """Stop somebody in its tracks for longer than its lease, then let it go on."""
         while name in self._away:
-            await waited(until, 0.1)
+            await passes(0.1, because="a start tells nobody", until=until)
         self._away.add(name)
         self.members[name].pause()
         try:
-            await waited(until, seconds)
+            await passes(seconds, because="a lease is to run out", until=until)
         finally:
             self.members[name].resume()
             self._away.discard(name)

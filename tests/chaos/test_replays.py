@@ -20,9 +20,10 @@ from server.engine.packs import content_id
 from server.llm.scripted import ScriptedModel
 from server.store import Store, connect
 from tests.chaos.fleet import Fleet, fleet
-from tests.chaos.watcher import CUT, Watcher, waited
+from tests.chaos.watcher import CUT, Watcher
 from tests.conformance.mongo_proxy import MongoProxy, mongo_proxy
 from tests.support.clients import socket
+from tests.support.passing import passes
 from tests.support.running import SECRET, load_content, settings_for
 from tests.support.valkey import ValkeyServer, valkey_server
 
@@ -100,7 +101,7 @@ async def ask(scene: Scene, event: str, **data: Any) -> dict[str, Any]:
 async def outage(valkey: ValkeyServer, *, seconds: float, over: asyncio.Event) -> None:
     """Kill Valkey, and start it again, empty, after some time."""
     await valkey.kill()
-    await waited(over, seconds)
+    await passes(seconds, because="an outage lasts", until=over)
     await valkey.start()
 
 
@@ -110,13 +111,13 @@ async def rage(scene: Scene) -> None:
     suffering = asyncio.create_task(scene.fleet.suffer(until=over))
     scene.proxy.lose(0.01, seed=SEED)
     try:
-        await waited(over, 4)
+        await passes(4, because="chaos lasts", until=over)
         await outage(scene.valkey, seconds=3, over=over)
         pausing = asyncio.create_task(scene.fleet.pause("worker-0", seconds=LEASE_AND_MORE, until=over))
-        await waited(over, 8)
+        await passes(8, because="chaos lasts", until=over)
         await outage(scene.valkey, seconds=0, over=over)
         await pausing
-        await waited(over, CHAOS_SECONDS - 4 - 3 - LEASE_AND_MORE)
+        await passes(CHAOS_SECONDS - 4 - 3 - LEASE_AND_MORE, because="chaos lasts", until=over)
     finally:
         over.set()
         await suffering
@@ -130,7 +131,7 @@ async def finished(scene: Scene, invocation_id: str) -> list[Run]:
             runs = await scene.store.runs.find({"invocation_id": invocation_id})
             if len(runs) == RUNS and all(run.state in ("done", "failed") for run in runs):
                 return runs
-            await waited(asyncio.Event(), 0.5)
+            await passes(0.5, because="the database is polled")
 
 
 def check_log(tail: Watcher, runs: list[Run]) -> None:
@@ -157,7 +158,7 @@ async def test_each_run_has_one_result_and_each_watcher_saw_every_offset_once(sc
         head = await scene.store.entries.top(f"test_{invocation_id}")
         async with asyncio.timeout(60):
             while any(w.tail.last < head for w in watchers):
-                await waited(over, 0.2)
+                await passes(0.2, because="watchers tell nobody how far they are", until=over)
     finally:
         over.set()
         await asyncio.gather(*watching)

@@ -7,6 +7,7 @@ from contextlib import suppress
 import socketio.exceptions
 
 from tests.support.clients import Socket, socket
+from tests.support.passing import passes
 from tests.support.tail import Tail
 
 PAUSE = 0.3
@@ -31,7 +32,7 @@ class Watcher:
                 async with socket(self._next_url(), {"token": self._token}) as connection:
                     if await self._join(connection):
                         await self._watch(connection, until)
-            await waited(until, PAUSE)
+            await passes(PAUSE, because="clients wait before they come back", until=until)
 
     async def _join(self, connection: Socket) -> bool:
         tail = self.tail
@@ -49,14 +50,6 @@ class Watcher:
 
     async def _watch(self, connection: Socket, until: asyncio.Event) -> None:
         while connection.client.connected and not until.is_set():
-            await waited(until, PAUSE)
+            await passes(PAUSE, because="entries are looked at in batches", until=until)
             self.tail.take(connection)
         self.tail.take(connection)
-
-
-async def waited(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for an event, for some time at most; tell whether it came."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    return event.is_set()

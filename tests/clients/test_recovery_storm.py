@@ -15,10 +15,10 @@ from pydantic import SecretStr
 
 from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
-from tests.chaos.watcher import waited
 from tests.clients.crowd import Crowd, Member, Verdict, crowd
 from tests.support.attempts import begin
 from tests.support.clients import socket
+from tests.support.passing import passes
 from tests.support.proxy import Proxy, proxy
 from tests.support.publishing import publish
 from tests.support.reborn import Reborn, reborn
@@ -68,7 +68,7 @@ class Storm:
     async def write(self, *, until: asyncio.Event) -> None:
         """Put entries into the rooms, kills or not, and a last one into each."""
         choice = self.rng.choice
-        while not await waited(until, PAUSE):
+        while not await passes(PAUSE, because="commits come at a steady pace", until=until):
             rooms = self.rng.sample(self.rooms, choice((1, 1, 1, 3)))  # of one commit
             texts = ["x" * choice((3, 40, 40, 400, 400, 9000))] * choice((1, 1, 3, 5))
             await asyncio.gather(*(self._put(room, *texts) for room in rooms))

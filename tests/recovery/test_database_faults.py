@@ -22,6 +22,7 @@ from server.transports import keys
 from tests.conftest import Cast
 from tests.fold.oracle import check_chat
 from tests.support.clients import PATIENCE, Http, Socket
+from tests.support.passing import passes
 from tests.support.running import Server, load_pack, practice, running, settings_for
 from tests.support.tail import Tail
 
@@ -177,13 +178,12 @@ async def test_a_database_that_hangs_drops_nothing(world: World, seconds: float,
     await stream.send("attempt_join", chat_id=chat["chat_id"], after=0)
     other = await learner.send("attempt_start", practice_id=practice("one"))
     ids = {"attempt_id": other["attempt_id"], "chat_id": other["chat_id"]}
-    away = asyncio.Event()
     world.freeze()
-    asyncio.get_running_loop().call_later(seconds, away.set)
+    away = asyncio.create_task(passes(seconds, because="the database hangs for so long"))
     try:
         asked = asyncio.create_task(learner.call("attempt_message", **ids, message="Are you there?"))
         await world.health("degraded")
-        await away.wait()
+        await away
         log = world.server.app[keys.HUB].log
         assert log.queue_bytes < MAX_QUEUE_BYTES
     finally:

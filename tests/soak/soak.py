@@ -24,6 +24,7 @@ from server.settings import as_variables
 from server.store import connect
 from tests.soak.ways import ALL, Guest, Way
 from tests.support.hole import hole
+from tests.support.passing import passes
 from tests.support.process import free_port
 from tests.support.program import Program
 from tests.support.running import SECRET, load_content, practice, settings_for
@@ -176,7 +177,7 @@ async def visit(server: Soaked, guest: Guest, count: int) -> None:
         batch = asyncio.gather(*(one(ALL[number % len(ALL)]) for number in part))
         while not batch.done():
             await server.held(rooms=True)
-            await moment()
+            await passes(0.2, because="figures are polled")
         batch.result()
 
 
@@ -191,14 +192,7 @@ async def settled(server: Soaked, base: Held | None, *, unload: bool) -> Held:
             done = all(held[name] <= base[name] for name in base if name not in FREE)
         if done or time.monotonic() > until:
             return held
-        await moment()
-
-
-async def moment() -> None:
-    """Give the server a moment."""
-    passed = asyncio.Event()
-    asyncio.get_running_loop().call_later(0.2, passed.set)
-    await passed.wait()
+        await passes(0.2, because="figures are polled")
 
 
 async def main(count: int) -> int:

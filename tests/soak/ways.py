@@ -10,6 +10,7 @@ import orjson
 
 from tests.recovery.test_leaks import WAYS, Visitor, linger, reset
 from tests.support.hole import Hole
+from tests.support.passing import passes
 
 Way = Callable[["Guest"], Awaitable[None]]
 
@@ -85,9 +86,7 @@ class Guest(Visitor):
         writer.write(self._upgrade())
         await reader.readuntil(b"\r\n\r\n")
         writer.write(_masked(self.connect) + _masked(self.join))
-        stays = asyncio.Event()
-        asyncio.get_running_loop().call_later(0.5, stays.set)
-        await stays.wait()
+        await passes(0.5, because="it stays for a while")
         linger(writer.get_extra_info("socket"))
         writer.transport.abort()
 

@@ -8,6 +8,7 @@ from server.transports.http_events import SESSIONS
 from server.transports.http_session import HttpSession
 from tests.support.attempts import Talk
 from tests.support.clients import Http
+from tests.support.passing import passes
 from tests.support.running import Server
 
 
@@ -45,8 +46,7 @@ class Slow:
 
     async def read(self, size: int, *, within: float) -> bytes:
         """Take so many bytes in so many seconds."""
-        due = asyncio.Event()
-        asyncio.get_running_loop().call_later(within, due.set)
+        due = asyncio.create_task(passes(within, because="a slow reader takes its time"))
         data = await self._reader.readexactly(size)
-        await due.wait()
+        await due
         return data

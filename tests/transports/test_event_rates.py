@@ -16,6 +16,7 @@ from server.transports.keys import BUCKETS
 from server.transports.rates import Rate
 from server.transports.socketio.limits import Limits
 from tests.support.clients import PATIENCE, http_client, socket
+from tests.support.passing import passes
 from tests.support.rest import people_of
 from tests.support.running import Server, running, settings_for
 from tests.transports.socketio.product import body, product
@@ -44,11 +45,6 @@ async def refusal(ws: aiohttp.ClientWebSocketResponse) -> tuple[str, dict[str, A
     return ack[2 : ack.index("[")], error
 
 
-async def wait(seconds: float) -> None:
-    """Wait as long as the server said."""
-    await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=seconds)
-
-
 async def test_a_burst_is_answered_and_the_next_event_refused(mongod_url: str) -> None:
     async with product(mongod_url, LIMITED) as shop:
         ws = await shop.join()  # its CONNECT was the first packet
@@ -60,7 +56,7 @@ async def test_a_burst_is_answered_and_the_next_event_refused(mongod_url: str) -
         assert number_ == "5"
         assert 0 < error["retry_after"] <= 0.5
         assert len(shop.desk.calls) == 4
-        await wait(error["retry_after"])
+        await passes(error["retry_after"], because="the server said so")
         await ws.send_str('426["echo",{}]')
         assert body(await text(ws))[0]["success"] is True
 
@@ -126,7 +122,7 @@ async def test_who_stays_over_the_limit_is_disconnected(mongod_url: str) -> None
 async def flood_of(ws: aiohttp.ClientWebSocketResponse) -> None:
     while not ws.closed:
         await ws.send_str('42["echo",{}]')
-        await wait(0.01)
+        await passes(0.01, because="a flood has a rate")
 
 
 async def test_who_comes_back_to_the_limit_stays(mongod_url: str) -> None:
@@ -137,7 +133,7 @@ async def test_who_comes_back_to_the_limit_stays(mongod_url: str) -> None:
                 await ws.send_str(f'42{number}["echo",{{}}]')
             while (await text(ws))[:3] != "437":
                 pass
-            await wait(1.2)  # a second without a refusal
+            await passes(1.2, because="a second without a refusal ends the count")
         assert shop.serving.server.eio.ended == {}
 
 
@@ -184,7 +180,7 @@ async def test_posted_events_and_rest_share_one_limit(
             assert orjson.loads(await rest.ask("GET", "attempts", status=429))["success"] is False
             assert rest.answered["Retry-After"] == "1"
             await people.a("learner").get("attempts")  # somebody else
-            await wait(0.5)
+            await passes(0.5, because="the limit gives one event in half a second")
             await rest.get("attempts")
 
 
