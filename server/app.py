@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from handlers.base import Services
 from server.dispatch import Dispatcher
+from server.draining import Drain
 from server.engine.access import Access
 from server.engine.attempts import Attempts, Works
 from server.engine.attempts.chats import ChatMaker
@@ -47,7 +48,6 @@ from server.store import Store, connect
 from server.transports import http_errors, http_events, http_health, http_metrics, http_rest, keys
 from server.transports.addresses import Addresses
 from server.transports.admission import Admission
-from server.transports.draining import Drain
 from server.transports.figures import figures_of
 from server.transports.rates import Buckets, Rate
 from server.transports.siblings import Siblings

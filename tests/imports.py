@@ -19,6 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("handlers",),
     ("server.idempotency",),
     ("server.dispatch",),
+    ("server.draining",),
     ("server.transports",),
     ("server.app",),
     ("server.cli",),

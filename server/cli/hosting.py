@@ -10,10 +10,10 @@ from aiohttp import web
 
 from server.cli.failure import Failure
 from server.cli.listen import BACKLOG
+from server.draining import WORK_SECONDS
 from server.errors import GreenroomError
 from server.llm import Models
 from server.transports import keys
-from server.transports.draining import WORK_SECONDS
 from server.transports.heads import Runner
 
 log = structlog.get_logger(__name__)

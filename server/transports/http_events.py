@@ -6,7 +6,7 @@ import hmac
 import secrets
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
 from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports import keys
-from server.transports.draining import SHUTDOWN, reconnect_in
+from server.transports.doors import SHUTDOWN, reconnect_in, settled, stopping
 from server.transports.http_errors import identify, json_response, limit, read_json
 from server.transports.http_session import HttpSession, Plan
 from server.transports.parts import part
@@ -29,7 +29,6 @@ from server.transports.session_homes import Homes, brought_home
 
 log = structlog.get_logger(__name__)
 EXPIRE_SECONDS = 120
-SETTLE_SECONDS, LOOK_SECONDS = 1.0, 0.02
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -58,8 +57,9 @@ def attach(app: web.Application) -> None:
     app.router.add_post("/socket/v5/client/{event:.+}", brought_home(event))
     app.router.add_get("/socket/v5/stream/{session}", brought_home(stream), allow_head=False)
     app.cleanup_ctx.append(_sweeper)
-    app[keys.DRAIN].doors.append(Streams(sessions))
-    app.on_shutdown.append(_cut_streams)
+    streams = Streams(sessions)
+    app[keys.DRAIN].doors.append(streams)
+    app.on_shutdown.append(streams.cut)
 
 
 async def connect(request: web.Request) -> web.Response:
@@ -68,7 +68,8 @@ async def connect(request: web.Request) -> web.Response:
     if not isinstance(body, dict):
         raise BadRequest("connect takes one JSON object.")
     app = request.app
-    app[keys.DRAIN].check()
+    if app[keys.DRAIN].begun:
+        raise stopping()
     identity = await _identity_of(request, body)
     room = await app[keys.HUB].room(identity.key)
     key, session_id = secrets.token_urlsafe(24), new()
@@ -199,14 +200,11 @@ class Streams:
 
     async def close(self) -> None:
         """End every stream once its client has what was written, or a second later."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):
-                while any(session.attached and session.sink.size for session in self._sessions.values()):
-                    await asyncio.sleep(LOOK_SECONDS)
-        self.cut()
+        await settled(lambda: any(s.attached and s.sink.size for s in self._sessions.values()))
+        await self.cut()
 
-    def cut(self) -> None:
-        """End every stream."""
+    async def cut(self, app: web.Application | None = None) -> None:
+        """End every stream, also those that opened after the door was closed, on connections kept open."""
         for session in self._sessions.values():
             session.detach(reason=SHUTDOWN)
 
@@ -250,10 +248,6 @@ async def _session_of(request: web.Request, identity: Identity) -> HttpSession |
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
-
-
-async def _cut_streams(app: web.Application) -> None:
-    Streams(app[SESSIONS]).cut()
 
 
 async def _sweeper(app: web.Application) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from server.dispatch import Dispatcher
+from server.draining import Drain
 from server.engine.access import Access
 from server.engine.attempts import Attempts
 from server.engine.attempts.keeper import Keeper
@@ -26,7 +27,6 @@ from server.settings import Settings
 from server.store import Store
 from server.transports.addresses import Addresses
 from server.transports.admission import Admission
-from server.transports.draining import Drain
 from server.transports.rates import Buckets
 from server.transports.siblings import Siblings
 

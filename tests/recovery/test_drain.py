@@ -318,19 +318,21 @@ async def test_what_is_away_holds_nobody_up(
     valkey = await stack.enter_async_context(valkey_server())
     async with serving(mongod.url, model[1], tmp_path, redis_url=valkey.url) as served:
         socket, polling, stream = await everybody(stack, served, new())
-        talk = await chat(socket)
+        talk, other = await chat(socket), await chat(socket)
         await socket.send("attempt_message", **talk, message="Think.")
         await socket.until("attempt_progress")
         pid = database_pid(mongod.data_dir / "mongo")
         assert pid is not None
         os.kill(pid, away)
         valkey.pause()
+        asked = asyncio.create_task(socket.call("attempt_message", **other, message="Are you there?"))
         try:
             served.drain()
             await socket.until("server_draining")
             await check_ends(socket, polling, stream)
             assert await served.drained() < LONGEST
         finally:
+            asked.cancel()
             valkey.resume()
             if away is signal.SIGSTOP:
                 os.kill(pid, signal.SIGCONT)

@@ -14,7 +14,7 @@ from aiohttp import web
 from server.errors import RateLimited
 from server.rooms.follower import LOW_WATER
 from server.transports.admission import Admission, Place
-from server.transports.draining import reconnect_in
+from server.transports.doors import reconnect_in
 from server.transports.http_errors import bearer_of
 from server.transports.siblings import NoSibling, Siblings
 from server.transports.socketio.frames import CLOSE, Packet, ProtocolError, decode_payload, encode_payload

@@ -72,6 +72,9 @@ class Application(Protocol):
     def refuse(self, client: Client, event: SocketPacket, error: RateLimited) -> None:
         """Answer an event that is not handled, because there are too many."""
 
+    def draining(self, client: Client) -> None:
+        """Tell a client that the process is about to stop."""
+
     def disconnected(self, client: Client) -> None:
         """Forget a client. Called again after its last event, in case that event joined something."""
 

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from server.errors import RateLimited
+from server.transports.doors import SHUTDOWN
 from server.transports.rates import Rate
 from server.transports.siblings import Siblings
 from server.transports.socketio.engine import EngineServer
@@ -64,6 +65,9 @@ class Echo:
         """Close the session: an echo that leaves something out would be none."""
         client.peer.socket.shut("too many packets", last=CLOSE)
 
+    def draining(self, client: Client) -> None:
+        """Do nothing: whoever tests the protocol expects no event that it did not ask for."""
+
     def disconnected(self, client: Client) -> None:
         """Do nothing: nothing is kept of a client."""
 
@@ -89,7 +93,7 @@ class EngineEcho(EngineServer):
         """Close every session and admit no more."""
         self.draining = True
         for socket in list(self.sockets.values()):
-            socket.shut("server shutdown", last=CLOSE)
+            socket.shut(SHUTDOWN, last=CLOSE)
 
     def _echo(self, sid: str, data: str | bytes) -> None:
         packet = Packet(data, binary=True) if isinstance(data, bytes) else Packet(b"4" + data.encode())

@@ -2,12 +2,10 @@
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import Any
 
-from schemas.envelope import ServerDraining
 from server.transports.admission import Admission
-from server.transports.draining import SHUTDOWN, reconnect_in
+from server.transports.doors import SHUTDOWN, settled
 from server.transports.siblings import Siblings
 from server.transports.socketio.engine import EngineServer
 from server.transports.socketio.frames import CLOSE
@@ -16,8 +14,6 @@ from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
 from server.transports.socketio.peer import Application, Peer
 from server.transports.socketio.socket import EngineSocket
-
-LOOK_SECONDS = 0.02
 
 
 class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no types
@@ -62,16 +58,13 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
         self.eio.draining = True
         for peer in list(self.peers.values()):
             for client in peer.clients.values():
-                client.emit(ServerDraining.event, {"reconnect_in": reconnect_in()})
+                self.app.draining(client)
             if not peer.clients:
                 peer.socket.shut(SHUTDOWN, last=CLOSE)
 
-    async def settle(self, *, patience: float) -> None:
-        """Give what is being handled, and what is on its way to clients, some seconds; then it is time."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while any(peer.worker or not peer.socket.outbox.quiet for peer in self.peers.values()):
-                    await asyncio.sleep(LOOK_SECONDS)
+    async def settle(self) -> None:
+        """Give what is being handled, and what is on its way to clients, a second; then it is time."""
+        await settled(lambda: any(p.worker or not p.socket.outbox.quiet for p in self.peers.values()))
 
     async def close(self, *, patience: float) -> None:
         """Close every session, admit no more, and wait some seconds for events that are being handled."""

@@ -16,7 +16,6 @@ from server.transports.socketio.recovery import Recovery
 from server.transports.socketio.sessions import Sessions
 
 PATH = "/socket.io/"
-SETTLE_SECONDS = 1.0
 PATIENCE_SECONDS = 1.0  # for events that are being handled
 FLUSH_SECONDS = 1.0  # for the sessions of clients that are gone to be stored
 
@@ -55,7 +54,7 @@ class SocketTransport:
     async def close(self) -> None:
         """Close every session after what was written to it, and admit no more."""
         if self._server is not None:
-            await self._server.settle(patience=SETTLE_SECONDS)
+            await self._server.settle()
             await self._server.close(patience=PATIENCE_SECONDS)
 
     async def _start(self, app: web.Application) -> None:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, Protocol
 
-from schemas.envelope import AuthRefresh, ConnectionConfirmed
+from schemas.envelope import AuthRefresh, ConnectionConfirmed, ServerDraining
 from server.dispatch import MAX_EVENT_NAME, Answer, Caller, refusal, validated
 from server.engine.access import Identity, check_renewal
 from server.errors import BadRequest, GreenroomError, RateLimited, Unauthenticated
 from server.rooms.connection import Connection
 from server.rooms.hub import Hub
 from server.transports.admission import Admission, Place
+from server.transports.doors import reconnect_in
 from server.transports.expiry import Expiry
 from server.transports.socketio.frames import CLOSE
 from server.transports.socketio.limits import Limits
@@ -120,6 +121,11 @@ class Sessions:
     def refuse(self, client: Client, event: SocketPacket, error: RateLimited) -> None:
         """Answer an event that is not handled, because there are too many."""
         self._answered(client.session, event, refusal(event.name, error))
+
+    def draining(self, client: Client) -> None:
+        """Tell a client that the process is about to stop, and when to come back."""
+        draining = ServerDraining(reconnect_in=reconnect_in())
+        client.session.sink.answer(draining.event, draining.encode())
 
     def disconnected(self, client: Client) -> None:
         """Leave the client's rooms; harmless when done before."""

@@ -1,7 +1,6 @@
 """How a process stops serving: clients are told, what runs may finish, and they come back by themselves."""
 
 import asyncio
-import random
 from contextlib import suppress
 from typing import Protocol
 
@@ -11,7 +10,6 @@ from server.dispatch import Dispatcher
 from server.engine.conversation import Conversation
 from server.engine.replay.keeper import TestKeeper
 from server.engine.tasks import Tasks
-from server.errors import Unavailable
 from server.jobs import Jobs
 from server.rooms.log import Log
 
@@ -19,8 +17,6 @@ log = structlog.get_logger(__name__)
 WORK_SECONDS = 15.0  # for replies, gradings and generations to end by themselves
 GIVE_BACK_SECONDS = 3.0  # for the ledger to learn that jobs are free for others
 SETTLE_SECONDS = 2.5  # for interrupted replies to be stored and shown
-SHUTDOWN = "server shutdown"  # why the connections end that are open then
-LEAST_RECONNECT, MOST_RECONNECT = 1.0, 6.0
 
 
 class Door(Protocol):
@@ -68,11 +64,6 @@ class Drain:
             for door in self.doors:
                 door.announce()
 
-    def check(self) -> None:
-        """Refuse a newcomer; raises Unavailable once the drain has begun."""
-        if self.begun:
-            raise Unavailable("This server is about to stop; connect again soon.", retry_after=reconnect_in())
-
     async def finish(self, patience: float = WORK_SECONDS) -> None:
         """Give jobs back at once and replies some seconds; what still runs then is closed as interrupted.
 
@@ -110,8 +101,3 @@ class Drain:
                 await self._tests.close(GIVE_BACK_SECONDS)
         except TimeoutError:
             log.warning("jobs not given back; others find them when this process is gone")
-
-
-def reconnect_in() -> float:
-    """Return after how many seconds a client had best come back: another for each, so that they spread."""
-    return round(random.uniform(LEAST_RECONNECT, MOST_RECONNECT), 2)
