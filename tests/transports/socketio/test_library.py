@@ -1,4 +1,4 @@
-"""Fails when a version of python-engineio or python-socketio changes what we replace or rely on."""
+"""Fails when a version of python-engineio, python-socketio or aiohttp changes what we replace or rely on."""
 
 import hashlib
 import inspect
@@ -27,6 +27,16 @@ KNOWN = {
     "socketio.async_server.AsyncServer._handle_eio_connect": "76704886d944",
     "socketio.async_server.AsyncServer._handle_eio_message": "bef50fc0e163",
     "socketio.async_server.AsyncServer._handle_eio_disconnect": "9344593148b6",
+    "aiohttp.web_runner.AppRunner.__init__": "0193207d4c8f",
+    "aiohttp.web_runner.AppRunner._make_server": "2d5358865abd",
+    "aiohttp.web_app.Application._make_handler": "63e4c1bdd0e8",
+    "aiohttp.web_server.Server.__init__": "ceb06418afb9",
+    "aiohttp.web_server.Server.__call__": "c5700549e688",
+    "aiohttp.web_protocol.RequestHandler.__init__": "46c577d1f419",
+    "aiohttp.web_protocol.RequestHandler.connection_made": "44d50b5763b2",
+    "aiohttp.web_protocol.RequestHandler.connection_lost": "df2fe6e95fd0",
+    "aiohttp.web_protocol.RequestHandler.data_received": "1ee57ebe052e",
+    "aiohttp.web_protocol.RequestHandler.start": "2e565fd40c8e",
 }
 
 
