@@ -11,7 +11,7 @@ from aiohttp import ClientConnectionResetError, web
 
 from server.dispatch import check_values
 from server.engine.access import Identity
-from server.errors import BadRequest, GreenroomError, Internal, NotFound, TooLarge
+from server.errors import BadRequest, GreenroomError, Internal, NotFound, TooLarge, Unauthenticated
 from server.transports import keys
 
 log = structlog.get_logger(__name__)
@@ -68,6 +68,8 @@ async def read_body(request: web.Request) -> bytes:
         raise BadRequest(f"The body took longer than {BODY_SECONDS:g} seconds.") from error
     except web.RequestPayloadError as error:
         raise BadRequest("The body cannot be read in its Content-Encoding.") from error
+    except ConnectionError as error:
+        raise ClientConnectionResetError("The client left in the middle of its request.") from error
 
 
 async def read_json(request: web.Request) -> Any:
@@ -97,10 +99,25 @@ async def identify(request: web.Request) -> Identity:
 
     Raises RateLimited beyond the rate of that identity.
     """
-    guest_id = request.headers.get("X-Guest-Id")
-    identity = await request.app[keys.ACCESS].authenticate(
-        token=bearer_of(request), api_key=request.headers.get("X-API-Key"), guest_id=guest_id
+    return await authenticated(
+        request,
+        token=bearer_of(request),
+        api_key=request.headers.get("X-API-Key"),
+        guest_id=request.headers.get("X-Guest-Id"),
     )
+
+
+async def authenticated(
+    request: web.Request, *, token: str | None, api_key: str | None = None, guest_id: object = None
+) -> Identity:
+    """Return who shows these credentials, and count the request; raises Unauthenticated, RateLimited."""
+    try:
+        identity = await request.app[keys.ACCESS].authenticate(
+            token=token, api_key=api_key, guest_id=guest_id
+        )
+    except Unauthenticated:
+        _count_address(request)  # who tries one after the other is nobody yet
+        raise
     limit(request, identity, is_new=identity.kind == "guest" and guest_id is None)
     return identity
 
@@ -114,10 +131,18 @@ def limit(
 ) -> None:
     """Count a request of an identity, or of an address for guests made just now; raises RateLimited.
 
-    Streams are counted by themselves: a browser whose stream is refused gives up.
+    Guests count for their address too, where more fits: anybody can be a new one with each request. Streams
+    are counted by themselves: a browser whose stream is refused gives up.
     """
     name = request.app[keys.ADDRESSES].of(request) if is_new else identity.key
     request.app[keys.BUCKETS].take(f"{what} {name}", asyncio.get_running_loop().time())
+    if identity.kind == "guest":
+        _count_address(request, what=what)
+
+
+def _count_address(request: web.Request, *, what: Literal["event", "stream"] = "event") -> None:
+    name = f"{what} {request.app[keys.ADDRESSES].of(request)}"
+    request.app[keys.ADDRESS_BUCKETS].take(name, asyncio.get_running_loop().time())
 
 
 def _resource(request: web.Request) -> str:

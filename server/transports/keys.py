@@ -70,3 +70,4 @@ SIBLINGS = web.AppKey("siblings", Siblings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 ADMISSION = web.AppKey("admission", Admission)
 BUCKETS = web.AppKey("buckets", Buckets)  # of identities, for what comes over HTTP
+ADDRESS_BUCKETS = web.AppKey("address_buckets", Buckets)  # of guests, and of whom nobody knows

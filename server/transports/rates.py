@@ -17,6 +17,10 @@ class Rate:
     per_second: float
     burst: int
 
+    def times(self, many: int) -> "Rate":
+        """Return the rate of so many clients together."""
+        return Rate(per_second=self.per_second * many, burst=self.burst * many)
+
     def refusal(self, seconds: float) -> RateLimited:
         """Return the refusal of an event for which there is a token in some seconds."""
         message = f"More than {self.per_second:g} events in a second; slow down."
