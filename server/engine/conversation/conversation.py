@@ -19,7 +19,7 @@ from schemas.envelope import Id, utc_now
 from schemas.stored import Pending, RunningReply
 from server.engine.access import Identity, not_yours
 from server.engine.conversation.parties import Party, ScriptedParty, path_to, persona_party
-from server.engine.conversation.reply import Reply, ReplyEnd
+from server.engine.conversation.reply import Reply, ReplyEnd, reply_key
 from server.engine.pending import pending
 from server.engine.tasks import Tasks
 from server.errors import Conflict, GreenroomError, NotFound, TooLarge, Unavailable
@@ -262,7 +262,7 @@ class Conversation:
     async def _ended(self, chat_id: Id, message_id: Id) -> Message | None:
         """Wait up to 3 s for a reply to be stored."""
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-        await self._tasks.wait(f"reply:{chat_id}:{message_id}", STOP_SECONDS)
+        await self._tasks.wait(reply_key(chat_id, message_id), STOP_SECONDS)
         while True:
             chat = await self.load(chat_id)
             if chat.reply is None or chat.reply.message_id != message_id:

@@ -84,7 +84,7 @@ class Reply:
     @property
     def key(self) -> str:
         """Return the key of the task that runs it."""
-        return f"reply:{self.chat_id}:{self._running.message_id}"
+        return reply_key(self.chat_id, self._running.message_id)
 
     def stop(self, end: ReplyEnd) -> None:
         """End the reply with what it has; the upstream stream is closed."""
@@ -228,6 +228,11 @@ class Reply:
                 if not self._process.holds(self._lease):
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+def reply_key(chat_id: Id, message_id: Id) -> str:
+    """Return the key of the task that runs a reply."""
+    return f"reply:{chat_id}:{message_id}"
 
 
 def _update(message: Message | None, work: Work | None) -> dict[str, dict[str, object]]:
