@@ -3,9 +3,8 @@
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -49,13 +48,13 @@ from server.transports import http_errors, http_events, http_health, http_metric
 from server.transports.addresses import Addresses
 from server.transports.admission import Admission
 from server.transports.figures import figures_of
+from server.transports.parts import own
 from server.transports.rates import Buckets, Rate
 from server.transports.siblings import Siblings
 from server.transports.socketio.server import SocketTransport
 
 log = structlog.get_logger(__name__)
 LEAVE_SECONDS = 1.5
-GUESTS_AT_ADDRESS = 5  # who may send as much as one person may, at once
 END_SECONDS = 1.0  # for the parts to end once they are cancelled
 
 
@@ -64,7 +63,7 @@ def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Appl
     app = _parts(settings, secret=secret, guests=guests)
     for attach in (http_events.attach, http_rest.attach, http_health.attach, http_metrics.attach):
         attach(app)
-    transport = SocketTransport(settings)
+    transport = SocketTransport(settings, app[keys.ADDRESSES])
     transport.attach(app)
     app[keys.SOCKETS] = transport
     app[keys.DRAIN].doors.append(transport)
@@ -100,9 +99,7 @@ def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Applic
     app[keys.STREAMS_ENDED] = Counter()
     app[keys.ADDRESSES] = Addresses(settings.trusted_proxies)
     app[keys.ADMISSION] = Admission.of(settings)
-    rate = Rate(per_second=settings.events_per_second, burst=settings.events_burst)
-    app[keys.BUCKETS] = Buckets(rate)
-    app[keys.ADDRESS_BUCKETS] = Buckets(rate.times(GUESTS_AT_ADDRESS))
+    app[keys.BUCKETS] = Buckets(Rate(per_second=settings.events_per_second, burst=settings.events_burst))
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
@@ -279,7 +276,7 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
         app[keys.BEAT],
     )
     parts = (process, app[keys.BELL], hub.log, hub, *keepers)
-    running = [_own(part.run, app[keys.BROKEN]) for part in parts]
+    running = [own(app, part.run, name=type(part).__name__) for part in parts]
     log.info("started", process=process.name, epoch=process.epoch)
     yield
     app[keys.DRAIN].begin()
@@ -304,16 +301,3 @@ async def _leave(app: web.Application) -> None:
             await app[keys.PROCESS].leave()
     except (TimeoutError, Unavailable):
         log.warning("database away while stopping; what is queued is repeated at the next start")
-
-
-def _own(run: Callable[[], Coroutine[Any, Any, None]], broken: asyncio.Event) -> asyncio.Task[None]:
-    """Run a part for the life of the process; when it breaks, whoever runs the process has to end it."""
-
-    def ended(task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.critical("a part broke; the process ends", part=task.get_name(), exc_info=error)
-            broken.set()
-
-    task = asyncio.create_task(run(), name=getattr(run, "__qualname__", "part"))
-    task.add_done_callback(ended)
-    return task

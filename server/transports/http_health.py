@@ -8,6 +8,7 @@ from aiohttp import web
 from server.errors import Unavailable
 from server.transports import keys
 from server.transports.http_errors import json_response
+from server.transports.parts import part
 
 AWAY_SECONDS = 10.0
 PING_SECONDS = 1.0
@@ -83,7 +84,5 @@ async def ready(request: web.Request) -> web.Response:
 
 async def _beating(app: web.Application) -> AsyncIterator[None]:
     app[PULSE] = Pulse()
-    task = asyncio.create_task(app[PULSE].run(), name="pulse")
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with part(app, app[PULSE].run, name="pulse"):
+        yield

@@ -1,4 +1,4 @@
-"""Parts of transports that run as long as the application."""
+"""Parts that run as long as the application; a bug in one of them ends the process."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -13,11 +13,10 @@ from server.transports.keys import BROKEN
 log = structlog.get_logger(__name__)
 
 
-@asynccontextmanager
-async def part(
+def own(
     app: web.Application, run: Callable[[], Coroutine[Any, Any, None]], *, name: str
-) -> AsyncIterator[None]:
-    """Run a part while the context lasts; a bug in it ends the process, as in its other parts."""
+) -> asyncio.Task[None]:
+    """Run a part until it is cancelled; when it breaks, whoever runs the process has to end it."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -26,6 +25,15 @@ async def part(
 
     task = asyncio.create_task(run(), name=name)
     task.add_done_callback(ended)
+    return task
+
+
+@asynccontextmanager
+async def part(
+    app: web.Application, run: Callable[[], Coroutine[Any, Any, None]], *, name: str
+) -> AsyncIterator[None]:
+    """Run a part while the context lasts."""
+    task = own(app, run, name=name)
     try:
         yield
     finally:

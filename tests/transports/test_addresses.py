@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
+from server.llm.scripted import ScriptedModel
 from server.settings import Settings
 from server.transports.addresses import Addresses
 from tests.support.running import UNLIMITED, running, settings_for
@@ -146,3 +147,20 @@ def test_proxies_are_named_by_address(wrong: str) -> None:
 def test_proxies_are_separated_by_commas() -> None:
     settings = Settings.model_validate({"trusted_proxies": "10.0.0.1, fd00::/8 ,"})
     assert settings.trusted_proxies == ["10.0.0.1", "fd00::/8"]
+
+
+async def test_a_forgotten_proxy_is_told_once_for_all_transports(
+    mongod_url: str, model: tuple[ScriptedModel, str]
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            running(settings_for(mongod_url, model[1])) as (url, _),
+            aiohttp.ClientSession(url, headers={"X-Forwarded-For": "203.0.113.7"}) as http,
+        ):
+            async with http.get("/socket.io/?EIO=4&transport=polling") as response:
+                assert response.status == 200
+            async with http.post("/socket/v5/client/connect", json={"guest_id": None}) as response:
+                session = await response.json()
+            async with http.get(session["stream"]) as response:
+                assert response.status == 200
+    assert len([entry for entry in logs if "GREENROOM_TRUSTED_PROXIES" in entry["event"]]) == 1

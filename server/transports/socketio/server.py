@@ -23,9 +23,9 @@ FLUSH_SECONDS = 1.0  # for the sessions of clients that are gone to be stored
 class SocketTransport:
     """Serves Socket.IO clients at /socket.io/; raises ValueError for origins that cannot be allowed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, addresses: Addresses) -> None:
         self._limits = Limits.of(settings)
-        self._origins = Origins(settings.cors_origins, Addresses(settings.trusted_proxies))
+        self._origins = Origins(settings.cors_origins, addresses)
         self._recovery: Recovery | None = None
         self._server: SocketServer | None = None
 
