@@ -93,6 +93,8 @@ class Access:
         """Return who somebody is; a token may be an API key too. Raises Unauthenticated with a reason."""
         credential = api_key if token is None else token
         if credential is not None:
+            if not credential.isascii():
+                raise Unauthenticated("The token or API key holds characters that none of ours has.")
             if credential.startswith(KEY_PREFIX):
                 return await self._by_key(credential)
             return await self._by_token(credential)

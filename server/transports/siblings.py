@@ -163,7 +163,8 @@ class Siblings:
         except OSError:
             connection.close()
             return
-        if protocol.transport is not None:  # it may have been reset at once
+        wire = protocol.transport
+        if wire is not None and not wire.is_closing():  # it may have been reset at once
             protocol.data_received(request)
 
 

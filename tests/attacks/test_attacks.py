@@ -1,6 +1,8 @@
 """What somebody tries who means harm: each gets a clear answer, and the others notice nothing."""
 
+import asyncio
 import time
+from urllib.parse import urlsplit
 
 import aiohttp
 import jwt
@@ -110,3 +112,14 @@ def test_a_number_of_endless_digits_is_a_problem_of_the_pack(number: str) -> Non
     with pytest.raises(PackError) as refused:
         read_pack(source, file="p.yaml")
     assert [p.path for p in refused.value.problems] == ["rubrics.r.pass_points"]
+
+
+@pytest.mark.parametrize("name", ["X-API-Key: gr_", "Authorization: Bearer gr_", "Authorization: Bearer "])
+async def test_a_credential_of_odd_bytes_is_refused(server: Server, name: str) -> None:
+    parts = urlsplit(server.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    head = f"GET /api/v1/rooms HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{name}"
+    writer.write(head.encode() + b"\xff\r\n\r\n")
+    assert (await reader.readline()).split()[1] == b"401"
+    writer.close()
+    await writer.wait_closed()

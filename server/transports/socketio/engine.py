@@ -208,6 +208,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         ws = web.WebSocketResponse(
             compress=False,
             autoclose=False,
+            autoping=False,  # by who reads: it would answer a flood of pings without a breath
             timeout=WS_CLOSE_SECONDS,
             max_msg_size=self.limits.max_message + 1,  # aiohttp refuses a message that reaches its limit
         )

@@ -226,6 +226,7 @@ class Peer:
             self.socket.shut("parse error", last=CLOSE)
             return
         client = Client(self, packet.namespace, self._new_id())
+        self._allow(None)  # it has done its part; how long it takes now is not the client's fault
         try:
             greet = await self._app.connect(client, packet.auth or {})
         except Refusal as refusal:
@@ -235,7 +236,6 @@ class Peer:
             self._app.disconnected(client)
             return
         self.clients[packet.namespace] = client
-        self._allow(None)
         body = {"sid": client.sid}
         if client.pid is not None:
             body["pid"] = client.pid
@@ -247,6 +247,8 @@ class Peer:
         self._refusals += 1
         if self._refusals >= self._limits.max_refusals:
             self.socket.shut("too many refusals", last=CLOSE)
+        elif not self.clients and not self._closed:
+            self._allow(self._limits.connect_timeout)
 
     def _leave(self, client: Client) -> None:
         del self.clients[client.namespace]

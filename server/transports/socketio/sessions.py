@@ -1,5 +1,6 @@
 """What is served over Socket.IO: who connects, their events, their rooms."""
 
+import asyncio
 import time
 from collections.abc import Callable, Collection
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 from schemas.envelope import AuthRefresh, ConnectionConfirmed, ServerDraining
 from server.dispatch import MAX_EVENT_NAME, Answer, Caller, refusal, validated
 from server.engine.access import Identity, check_renewal
-from server.errors import BadRequest, GreenroomError, RateLimited, Unauthenticated
+from server.errors import BadRequest, GreenroomError, RateLimited, Unauthenticated, Unavailable
 from server.rooms.connection import Connection
 from server.rooms.hub import Hub
 from server.transports.admission import Admission, Place
@@ -74,14 +75,21 @@ class Sessions:
     async def connect(self, client: Client, auth: dict[str, Any]) -> Callable[[], None]:
         """Authenticate a client and load its own room; raises Refusal. Cancelling leaves nothing behind."""
         try:
-            identity = await self._identify(client, auth)
-            place = await self._admission.of_identity(identity.key, client.peer.socket)
-            return await self._let_in(client, auth, identity=identity, place=place)
+            return await self._welcome(client, auth)
         except GreenroomError as error:
             told: dict[str, Any] = {"code": error.code, "message": error.message}
             if error.retry_after is not None:
                 told["retry_after"] = error.retry_after
             raise Refusal(error.message, data=told) from error
+
+    async def _welcome(self, client: Client, auth: dict[str, Any]) -> Callable[[], None]:
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout):
+                identity = await self._identify(client, auth)
+                place = await self._admission.of_identity(identity.key, client.peer.socket)
+                return await self._let_in(client, auth, identity=identity, place=place)
+        except TimeoutError as error:
+            raise Unavailable("The server could not let you in in time; try again.") from error
 
     async def _let_in(
         self, client: Client, auth: dict[str, Any], *, identity: Identity, place: Place

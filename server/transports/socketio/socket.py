@@ -16,6 +16,7 @@ from server.transports.socketio.outbox import Outbox
 from server.transports.wire import end
 
 WATCH_SECONDS = 1.0
+BREATHER = 32  # messages of a client after which the others have their turn
 SOON_SECONDS = 0.001  # for 0 uvloop returns a handle that is no timer
 LATE_SECONDS = 0.002  # by which timers may come late: a session is gone when the client was told it would be
 
@@ -71,18 +72,30 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
 
     async def serve(self, ws: web.WebSocketResponse, wire: asyncio.Transport) -> None:
         """Read from a WebSocket that was opened by `open` until it ends, then close the session."""
+        taken = 0
         while not self.closed:
-            message = await ws.receive()
-            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+            message = await ws.receive()  # does not wait while there is more: who floods must not have it all
+            taken += 1
+            if taken % BREATHER == 0:
+                await asyncio.sleep(0)
+            if message.type is WSMsgType.PING:
+                await _pong(ws, message.data)
+            elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+                self._take(message.data)
+            elif message.type is not WSMsgType.PONG:
                 break
-            try:
-                self.accept(message.data)
-            except ProtocolError:
-                self.shut("parse error")
         self.shut("transport close")
         hang_up(wire)
         await ws.close()
         _forget_frames(ws.exception())
+
+    def _take(self, packet: str | bytes) -> None:
+        if self.closed:
+            return  # by another task, in the breather
+        try:
+            self.accept(packet)
+        except ProtocolError:
+            self.shut("parse error")
 
     def open(self, wire: asyncio.Transport, writer: AbstractStreamWriter) -> None:
         """Speak over a WebSocket from the start."""
@@ -255,5 +268,12 @@ def _forget_frames(error: BaseException | None) -> None:
 
 
 async def _text(ws: web.WebSocketResponse) -> str | None:
-    message = await ws.receive()
+    while (message := await ws.receive()).type is WSMsgType.PING:
+        await _pong(ws, message.data)
+        await asyncio.sleep(0)
     return message.data if message.type is WSMsgType.TEXT else None
+
+
+async def _pong(ws: web.WebSocketResponse, data: bytes) -> None:
+    with suppress(ConnectionError):  # `receive` tells that the client is gone
+        await ws.pong(data)
