@@ -49,9 +49,12 @@ class Process:
         """Have `call` run when the log's epoch has changed."""
         self._on_epoch.append(call)
 
-    async def living(self) -> set[str]:
-        """Return the names of the living processes; raises Unavailable."""
-        return await self._store.living()
+    async def living(self, *, within: int = 0) -> set[str]:
+        """Return the names of the living processes, or of those that lived within so many seconds.
+
+        Raises Unavailable.
+        """
+        return await self._store.living(within=within)
 
     async def beat(self) -> None:
         """Prolong the lease; raises Unavailable."""

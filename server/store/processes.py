@@ -42,10 +42,11 @@ class ProcessStore:
         with guard():
             await self._processes.delete_one({"_id": process})
 
-    async def living(self) -> set[str]:
-        """Return the processes whose heartbeat counts."""
+    async def living(self, *, within: int = 0) -> set[str]:
+        """Return the processes whose heartbeat counts, or did within so many seconds."""
+        until = {"$gt": ["$until", {"$subtract": ["$$NOW", within * 1000]}]}
         with guard():
-            rows = await self._processes.find({"$expr": {"$gt": ["$until", "$$NOW"]}}).to_list(None)
+            rows = await self._processes.find({"$expr": until}).to_list(None)
         return {str(r["_id"]) for r in rows}
 
     async def forget_dead(self) -> None:

@@ -1,5 +1,6 @@
 """Sessions: what a client follows, for any process that serves its next connection."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,7 @@ class SessionStore:
             "process": session.process,
             "turn": session.turn,
             "rooms": [_room_document(r) for r in session.rooms],
+            "closed_at": None,
         }
         with guard():
             await self._sessions.update_one(
@@ -78,11 +80,20 @@ class SessionStore:
         return None if row is None else _session(row)
 
     async def find_socket(self, session_id: str, *, within: int) -> Session | None:
-        """Return a socket's session, None when it is unknown or was not in use for some seconds."""
-        recent = {"$gt": ["$seen_at", {"$subtract": ["$$NOW", within * 1000]}]}
+        """Return a socket's session, None when it is unknown or its connection ended too many seconds ago.
+
+        When nobody has noted that it ended, its process's heartbeat counts.
+        """
+        since = {"$subtract": ["$$NOW", within * 1000]}
+        beaten = {"$and": [{"$eq": ["$closed_at", None]}, {"$gt": [{"$max": "$home.until"}, since]}]}
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {"_id": session_id, "sid": {"$ne": None}}},
+            {"$lookup": {"from": "processes", "localField": "process", "foreignField": "_id", "as": "home"}},
+            {"$match": {"$expr": {"$or": [{"$gt": ["$seen_at", since]}, beaten]}}},
+        ]
         with guard():
-            row = await self._sessions.find_one({"_id": session_id, "sid": {"$ne": None}, "$expr": recent})
-        return None if row is None else _session(row)
+            rows = await self._sessions.aggregate(pipeline).to_list(None)
+        return _session(rows[0]) if rows else None
 
     async def at_home(self, session_ids: list[str], process: str) -> set[str]:
         """Return those of the sessions whose home is a process."""
@@ -108,7 +119,16 @@ class SessionStore:
         with guard():
             row = await self._sessions.find_one_and_update(
                 _mine(session),
-                [{"$set": {"process": process, "turn": session.turn + 1, "seen_at": "$$NOW"}}],
+                [
+                    {
+                        "$set": {
+                            "process": process,
+                            "turn": session.turn + 1,
+                            "seen_at": "$$NOW",
+                            "closed_at": None,
+                        }
+                    }
+                ],
                 return_document=ReturnDocument.AFTER,
             )
         return None if row is None else _session(row)
@@ -148,6 +168,13 @@ class SessionStore:
             with guard():
                 await self._sessions.update_many(in_use, [{"$set": {"seen_at": "$$NOW"}}])
 
+    async def rest(self, sessions: list[Session]) -> None:
+        """Note that the connections of sessions have ended, but for those that were taken since."""
+        if sessions:
+            mine = {"$or": [_mine(session) for session in sessions]}
+            with guard():
+                await self._sessions.update_many(mine, [{"$set": {"seen_at": "$$NOW", "closed_at": "$$NOW"}}])
+
     async def close(self, session_id: str) -> bool:
         """Remove a session; False when it was gone."""
         with guard():
@@ -159,12 +186,16 @@ class SessionStore:
             with guard():
                 await self._sessions.delete_many({"$or": [_mine(session) for session in sessions]})
 
-    async def expire(self, seconds: int, *, sockets: bool = False) -> None:
-        """Remove the sessions of sockets, or those over HTTP, that nobody has used for a while."""
+    async def expire(self, seconds: int, *, sparing: Collection[str] = (), sockets: bool = False) -> None:
+        """Remove the sessions of sockets, or those over HTTP, that nobody has used for a while.
+
+        Those at home in the processes to spare are left for these to remove.
+        """
         kind: dict[str, Any] = {"sid": {"$ne": None}} if sockets else {"sid": None}
+        abandoned = {"$lt": ["$seen_at", {"$subtract": ["$$NOW", seconds * 1000]}]}
         with guard():
             await self._sessions.delete_many(
-                {**kind, "$expr": {"$lt": ["$seen_at", {"$subtract": ["$$NOW", seconds * 1000]}]}}
+                {**kind, "process": {"$nin": sorted(sparing)}, "$expr": abandoned}
             )
 
 

@@ -19,7 +19,7 @@ from server.dispatch import Answer, Caller, validated
 from server.engine.access import Identity, check_renewal
 from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
-from server.store.sessions import Session, SessionRoom, SessionStore
+from server.store.sessions import Session, SessionRoom
 from server.transports import keys
 from server.transports.doors import SHUTDOWN, reconnect_in, settled, stopping
 from server.transports.http_errors import identify, json_response, limit, read_json
@@ -28,7 +28,6 @@ from server.transports.parts import part
 from server.transports.session_homes import Homes, brought_home
 
 log = structlog.get_logger(__name__)
-EXPIRE_SECONDS = 120
 STREAM_HEADERS = {
     "Content-Type": "text/event-stream; charset=utf-8",
     "Cache-Control": "no-store",
@@ -259,19 +258,6 @@ async def _sweep(app: web.Application) -> None:
     while True:
         await asyncio.sleep(app[SWEEP_SECONDS])
         try:
-            await app[HOMES].check()
-            await _sweep_once(app[SESSIONS], app[keys.STORE].sessions)
+            await app[HOMES].sweep()
         except Unavailable:
             log.warning("http sessions not swept")
-
-
-async def _sweep_once(sessions: dict[str, HttpSession], store: SessionStore) -> None:
-    """Store what the streams have changed, note who is in use, forget who had no stream for two minutes."""
-    for session in list(sessions.values()):
-        await session.rooms.save()
-    long_ago = asyncio.get_running_loop().time() - EXPIRE_SECONDS
-    for session_id, session in list(sessions.items()):
-        if not session.attached and session.idle_since < long_ago:
-            del sessions[session_id]
-    await store.touch([s for s, h in sessions.items() if h.attached])
-    await store.expire(EXPIRE_SECONDS)

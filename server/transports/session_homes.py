@@ -12,6 +12,7 @@ from server.rooms.bell import Bell
 from server.rooms.hub import Hub
 from server.rooms.process import Process
 from server.store.sessions import Session, SessionStore
+from server.transports.abandoned import WITHIN_SECONDS, Abandoned
 from server.transports.http_errors import Handle, read_body
 from server.transports.http_session import HttpSession
 from server.transports.siblings import NoSibling, Siblings, sibling_of
@@ -45,6 +46,7 @@ class Homes:
         self._bell = bell
         self._process = process
         self._siblings = siblings
+        self._abandoned = Abandoned(store, process, sockets=False)
         self._looks: set[asyncio.Task[None]] = set()
         bell.on_told("session", self._told)
 
@@ -70,11 +72,22 @@ class Homes:
             await self._bring(request, record)
         raise Unavailable("The session moves from process to process; try again.")
 
-    async def check(self) -> None:
-        """Let go of the sessions that are closed, or at home elsewhere by now; raises Unavailable."""
+    async def sweep(self) -> None:
+        """Let go of sessions at home elsewhere, store the rest, and remove the abandoned; raises Unavailable.
+
+        A session is abandoned when it had no stream for two minutes.
+        """
         here = list(self._sessions)
         for session_id in set(here) - await self._store.at_home(here, self._process.name):
             self._let_go(session_id)
+        for session in list(self._sessions.values()):
+            await session.rooms.save()
+        long_ago = asyncio.get_running_loop().time() - WITHIN_SECONDS
+        for session_id, session in list(self._sessions.items()):
+            if not session.attached and session.idle_since < long_ago:
+                del self._sessions[session_id]
+        await self._store.touch([s for s, session in self._sessions.items() if session.attached])
+        await self._abandoned.remove()
 
     async def _bring(self, request: web.Request, record: Session) -> None:
         """Hand a request to its session's home, else make this process the home."""

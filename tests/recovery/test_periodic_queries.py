@@ -67,8 +67,9 @@ async def ask(store: Store) -> None:
     await store.sessions.at_home([new()], "one")
     await store.sessions.elsewhere([new()], "one")
     await store.sessions.touch([new()])
-    await store.sessions.expire(120)
-    await store.sessions.expire(600, sockets=True)
+    await store.sessions.expire(120, sparing=living)
+    await store.sessions.expire(120, sparing=living, sockets=True)
+    await store.sessions.find_socket(new(), within=120)
 
 
 async def test_nothing_that_grows_is_read_whole(server: Server, cast: Cast) -> None:

@@ -15,14 +15,13 @@ from server.rooms.bell import Bell
 from server.rooms.hub import Hub
 from server.rooms.process import Process
 from server.store.sessions import Session, SessionRoom, SessionStore
+from server.transports.abandoned import WITHIN_SECONDS, Abandoned
 from server.transports.session_rooms import session_tag
 from server.transports.socketio.arrivals import Arrivals
 from server.transports.socketio.outbox import Outbox
 from server.transports.socketio.recovering import RecoveringConnection
 
 log = structlog.get_logger(__name__)
-WITHIN_SECONDS = 120
-KEPT_SECONDS = 600  # longer, so that the records of living clients outlast a database that was away
 SWEEP_SECONDS = 20.0
 AT_ONCE = 500  # sessions in one call of the database
 LONGEST_ID = 36
@@ -47,6 +46,7 @@ class Recovery:
         self._bell = bell
         self._process = process
         self._may_follow = may_follow
+        self._abandoned = Abandoned(store, process, sockets=True)
         self._arrivals = Arrivals()
         self._here: dict[str, RecoveringConnection] = {}
         self._dropped: list[RecoveringConnection] = []
@@ -100,7 +100,7 @@ class Recovery:
                 left, self._left = self._left[:AT_ONCE], self._left[AT_ONCE:]
                 try:
                     await self._store_rooms(dropped)
-                    await self._store.touch([connection.record.id for connection in dropped])
+                    await self._store.rest([connection.record for connection in dropped])
                     await self._store.close_all(left)
                 except BaseException:
                     self._dropped += dropped
@@ -122,7 +122,7 @@ class Recovery:
         here = list(self._here.values())
         for start in range(0, len(here), AT_ONCE):
             await self._sweep(here[start : start + AT_ONCE])
-        await self._store.expire(KEPT_SECONDS, sockets=True)
+        await self._abandoned.remove()
 
     async def close(self, *, patience: float) -> None:
         """Store the rest; what cannot be stored counts from when its session was last noted as in use."""

@@ -116,7 +116,7 @@ async def product(
     snapshots = Snapshots(store.entries, {}, epoch=lambda: process.epoch)
     bell = LocalBell(process.name)
     hub = Hub(store.entries, process=process, bell=bell, snapshots=snapshots)
-    log = asyncio.create_task(hub.log.run())
+    parts = [asyncio.create_task(hub.log.run()), asyncio.create_task(process.run())]
     door, desk = Door(), Desk()
     recovery = Recovery(hub, store=store.sessions, bell=bell, process=process, may_follow=door.may_follow)
     sessions = Sessions(hub=hub, access=door, dispatch=desk, recovery=recovery, limits=limits)
@@ -133,8 +133,9 @@ async def product(
             )
         await recovery.close(patience=1)
     finally:
-        log.cancel()
-        await asyncio.gather(log, return_exceptions=True)
+        for part in parts:
+            part.cancel()
+        await asyncio.gather(*parts, return_exceptions=True)
         await hub.close()
         store.close()
 

@@ -233,9 +233,10 @@ async def test_rooms_left_by_themselves_are_stored_with_the_sweep(shop: Product)
     await ada.call("enter", room="chat")
     await shop.publish("chat", OVER)
     await ada.read()
-    await change(shop, ada, seen_at=utc_now() - timedelta(minutes=5))
-    assert await stored(shop, ada) is None
+    old = utc_now() - timedelta(minutes=5)
+    await change(shop, ada, seen_at=old)
     await shop.recovery.sweep()
+    assert await shop.store.database.sessions.count_documents({"seen_at": {"$gt": old}}) == 1
     found = await stored(shop, ada)
     assert found is not None
     assert [(room.room, room.ended) for room in found.rooms] == [(ADA.key, None), ("chat", 1)]

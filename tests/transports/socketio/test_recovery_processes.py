@@ -42,7 +42,7 @@ async def test_the_process_that_had_the_session_is_told_and_one_that_stops_gives
         assert ada.of(room) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("late", ["find", "findAndModify"])
+@pytest.mark.parametrize("late", ["aggregate", "findAndModify"])
 async def test_of_two_at_once_the_last_to_come_is_left(mongod_url: str, late: str) -> None:
     command = b"\x02%b\x00\x09\x00\x00\x00sessions\x00" % late.encode()
     async with mongo_proxy(mongod_url, command=command) as proxy, product(proxy.url) as shop:

@@ -25,6 +25,28 @@ async def test_only_within_two_minutes(shop: Product, seconds: int) -> None:
     assert await ada.connect(shop) is (seconds < 120)
 
 
+@pytest.mark.parametrize(("beaten", "found"), [(100, True), (121, False)])
+async def test_after_a_kill_the_heartbeat_of_its_process_counts(
+    pair: tuple[Product, Product], beaten: int, found: bool
+) -> None:
+    here, there = pair
+    ada = await follow_room(there)  # nobody notes the end of its connection
+    processes = here.store.database.processes
+    await processes.insert_one({"_id": "killed", "until": utc_now() - timedelta(seconds=beaten)})
+    await change(there, ada, seen_at=utc_now() - timedelta(minutes=10), process="killed")
+    await here.recovery.sweep()
+    assert await ada.connect(here) is found
+
+
+async def test_sessions_of_the_living_outlast_a_database_that_was_away(pair: tuple[Product, Product]) -> None:
+    here, there = pair
+    ada = await follow_room(there)
+    await change(there, ada, seen_at=utc_now() - timedelta(minutes=10))
+    await here.recovery.sweep()
+    await there.recovery.sweep()
+    assert await ada.connect(here)
+
+
 async def test_refused_is_a_new_session_that_carries_nothing_over(shop: Product) -> None:
     ada = await follow_room(shop)
     before = (ada.sid, ada.pid, ada.offset)
