@@ -50,7 +50,7 @@ class Pumps:
         try:
             while follower.behind:
                 if follower.sink.size > LOW_WATER:
-                    await _drained(follower.sink)
+                    await drained(follower.sink)
                     continue
                 name, room = next(iter(follower.behind.items()))
                 follower.behind[name] = follower.behind.pop(name)  # the others get their turn
@@ -101,8 +101,8 @@ class Pumps:
         return page
 
 
-async def _drained(sink: Sink) -> None:
-    """Wait until a client has read; one that is gone is looked at again until it is forgotten."""
+async def drained(sink: Sink) -> None:
+    """Wait until a client has read, or a moment when it is gone; look then whether it is forgotten."""
     await sink.drained()
     if sink.size > LOW_WATER:
         await asyncio.sleep(UNDRAINED_SECONDS)

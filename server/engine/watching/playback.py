@@ -14,12 +14,12 @@ from server.rooms.connection import Connection
 from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.rooms.follower import LOW_WATER, PAGE_ENTRIES, Sink
+from server.rooms.pumps import drained
 from server.store.entries import EntryStore
 
 log = structlog.get_logger(__name__)
 MAX_REPLAYS = 4
 RETRY_SECONDS = 0.25
-UNDRAINED_SECONDS = 0.05
 MAX_SLEEP = 3600.0  # of one nap: a pause that is longer is slept in several
 
 
@@ -139,9 +139,7 @@ class Player:
 
     async def _room_for_more(self) -> None:
         while self._sink.size > LOW_WATER:
-            await self._sink.drained()
-            if self._sink.size > LOW_WATER:  # the connection has ended; the replay is about to
-                await asyncio.sleep(UNDRAINED_SECONDS)
+            await drained(self._sink)  # once the connection has ended, the replay is about to
 
 
 def _encode(one: Entry) -> bytes:
