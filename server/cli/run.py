@@ -39,19 +39,16 @@ async def _until_signal(
     stops: list[float] = []  # when it was told to stop
 
     def stop(number: signal.Signals) -> None:
-        again = bool(stops)
-        if again and (number is not signal.SIGINT or loop.time() - stops[-1] < SAME):
+        if stops and (number is not signal.SIGINT or loop.time() - stops[-1] < SAME):
             return
-        if again:
+        if stops:
             print("greenroom: stopping at once", file=sys.stderr)
-        stops.append(loop.time())
-        if within is not None and not again:
+        elif within is not None:
             _end_within(within)
+        stops.append(loop.time())
         task.cancel()
 
-    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop, number)
+    _on_signals(loop, stop)
     try:
         return await task or 0
     except asyncio.CancelledError:
@@ -59,6 +56,12 @@ async def _until_signal(
         if within is not None:
             _end(code)
         return code
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[signal.Signals], None]) -> None:
+    with contextlib.suppress(NotImplementedError):  # Windows has no such handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop, number)
 
 
 def _end_within(seconds: float) -> None:
