@@ -186,3 +186,11 @@ async def test_json_that_is_refused_does_not_close(server: Serving) -> None:
     await ws.send_str('42["message",1]')
     assert await text(ws) == '42["message-back",1]'
     assert [event.problem is not None for event in server.app.events] == [True] * 7 + [False]
+
+
+async def test_a_server_that_is_about_to_stop_leaves_the_words_to_its_application(server: Serving) -> None:
+    ws, idle = await server.open_websocket(connect="40"), await server.open_websocket()
+    server.server.announce()
+    await closed(idle)
+    await ws.send_str('42["message",1]')
+    assert await text(ws) == '42["message-back",1]'
