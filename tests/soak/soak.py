@@ -22,21 +22,26 @@ from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
 from server.settings import as_variables
 from server.store import connect
-from tests.soak.ways import ALL, Guest, Way
+from server.transports.socketio.outbox import SLOW
+from tests.soak.ways import ALL, SAID, Guest, Way
+from tests.support.attempts import begin
+from tests.support.clients import http_client
 from tests.support.hole import hole
 from tests.support.passing import passes
 from tests.support.process import free_port
 from tests.support.program import Program
-from tests.support.running import SECRET, load_content, practice, settings_for
+from tests.support.running import SECRET, load_content, settings_for
 
 MB = 1024 * 1024
 AT_ONCE = 40
 SETTLE_SECONDS = 60.0
 UNLOAD_SECONDS = 200.0  # rooms are unloaded a minute after their last follower, looked at every half one
 PLENTY = 1_000_000
+EACH = 1024  # bytes of memory a connection of many thousands may leave; more is a leak
 FREE = ("memory", "database")  # what may be more afterwards: the allocator's, and a pool's
 KEPT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")
 COUNTED = ("connections", "streams", "http_sessions", "addresses", "identities", "tasks", "open_files")
+SLOW_ENDED = f'greenroom_connections_ended_total{{reason="{SLOW}",transport="socket"}}'
 Held = dict[str, int]
 
 
@@ -50,6 +55,13 @@ class Report:
     connections: int
     seconds: float
     errors: int
+    slow: int  # connections that were cut because they did not read
+    grown: int  # bytes of memory, by the second half of the connections
+
+    @property
+    def each(self) -> float:
+        """Return the bytes of memory that a connection of the second half left behind."""
+        return self.grown / (self.connections - self.connections // 2)
 
     def lines(self) -> list[str]:
         """Return the report for people."""
@@ -58,7 +70,8 @@ class Report:
             f"{name:14} {self.base[name]:>14,} {self.peak[name]:>14,} {self.after[name]:>14,}"
             for name in self.base
         ]
-        return [head, f"{'':14} {'before':>14} {'at most':>14} {'after':>14}", *rows]
+        plateau = f"each connection of the second half left {self.each:,.0f} bytes of memory"
+        return [head, f"{'':14} {'before':>14} {'at most':>14} {'after':>14}", *rows, plateau]
 
 
 class Soaked:
@@ -84,11 +97,11 @@ class Soaked:
         self.peak = {name: max(n, self.peak.get(name, 0)) for name, n in found.items()}
         return found
 
-    async def errors(self) -> int:
-        """Return how many errors the server has logged."""
+    async def counted(self, name: str) -> int:
+        """Return one of the server's counters."""
         async with self.http.get(f"{self.url}/metrics") as response:
             lines = (await response.text()).splitlines()
-        return int(float(next(x.split()[1] for x in lines if x.startswith("greenroom_errors_total "))))
+        return int(float(next(x for x in lines if x.startswith(f"{name} ")).rsplit(" ", 1)[1]))
 
     def pooled(self) -> int:
         """Return how many of the process's descriptors are connections to its database."""
@@ -144,23 +157,27 @@ async def soak(mongod_url: str, folder: Path, *, count: int, unload: bool) -> Re
     """Let so many connections come and go; with `unload`, wait also until the rooms are unloaded."""
     async with soaked(mongod_url, folder) as server, hole(server.url) as way:
         token = mint(SECRET, role="learner", profile_id=new(), seconds=24 * 3600)
-        headers = {"Authorization": f"Bearer {token}"}
-        start = {"practice_id": practice("one")}
-        address = f"{server.url}/socket/v5/client/attempt/start"
-        async with server.http.post(address, json=start, headers=headers) as response:
-            chat_id = (await response.json())["chat_id"]
-        guest = Guest(server.url, token, chat_id, hole=way)
+        async with http_client(server.url, token=token) as learner:
+            await learner.connect()
+            talk = await begin(learner)
+            await talk.say(SAID)
+            await learner.send("disconnect")
+        guest = Guest(server.url, token, talk.chat_id, hole=way)
         await visit(server, guest, len(ALL))  # what is loaded and pooled once
         base = await settled(server, None, unload=unload)
         server.peak = dict(base)
         began = time.monotonic()
-        await visit(server, guest, count)
+        memory = []
+        for part in (count // 2, count - count // 2):
+            await visit(server, guest, part)
+            memory.append((await settled(server, None, unload=False))["memory"])
         after = await settled(server, base, unload=unload)
         guest.end()
         seconds = time.monotonic() - began
         return Report(
             base=base, peak=server.peak, after=after, connections=count, seconds=seconds,
-            errors=await server.errors(),
+            errors=await server.counted("greenroom_errors_total"), slow=await server.counted(SLOW_ENDED),
+            grown=memory[1] - memory[0],
         )  # fmt: skip
 
 
@@ -202,6 +219,8 @@ async def main(count: int) -> int:
             report = await soak(url, Path(folder), count=count, unload=True)
     print("\n".join(report.lines()))
     left = [name for name in report.base if name not in FREE and report.after[name] > report.base[name]]
+    if report.each > EACH:
+        left.append("memory")
     print(f"left behind: {', '.join(left)}" if left else "nothing is left behind")
     return 1 if left or report.errors else 0
 

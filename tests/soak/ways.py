@@ -3,16 +3,19 @@
 import asyncio
 import socket as stdsocket
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
-from tests.recovery.test_leaks import WAYS, Visitor, linger, reset
+from tests.recovery.test_leaks import WAYS, Socket, Visitor, linger, reset
 from tests.support.hole import Hole
 from tests.support.passing import passes
 
 Way = Callable[["Guest"], Awaitable[None]]
+SAID = "x" * 30_000  # in the chat, so in each of its snapshots
+SNAPSHOTS = 12  # more than the kernel's buffers and the server's patience hold
 
 
 class Guest(Visitor):
@@ -64,31 +67,39 @@ class Guest(Visitor):
                 pass
 
     async def comes_back(self) -> None:
-        """Ask for recovery, be reset, come back into the session, and be reset again."""
-        offset: dict[str, str] = {}
+        """Follow with recovery, be reset, come back by the last string, and be reset again."""
         async with aiohttp.ClientSession() as http:
-            for _ in range(2):
-                ws = await http.ws_connect(self.address("websocket"))
-                auth = {"token": self.token, "recovery": True, **offset}
-                await ws.send_str("40" + orjson.dumps(auth).decode())
-                while not (packet := await ws.receive_str()).startswith("40{"):
-                    pass
-                opened = orjson.loads(packet[2:])
-                offset = {"pid": opened["pid"], "offset": ""}
-                await ws.send_str(self.join)
-                while not (await ws.receive_str()).startswith("430"):
-                    pass
-                reset(ws)
+            ws, opened, _ = await self._recovering(http)
+            join = ["attempt_join", {"chat_id": self.chat_id, "after": 0}]
+            await ws.send_str("420" + orjson.dumps(join).decode())
+            last = await found(ws, '42["attempt_assistant_complete"')
+            reset(ws)
+            place = {"pid": opened["pid"], "offset": orjson.loads(last[2:])[2]}
+            ws, again, confirmed = await self._recovering(http, **place)
+            assert (again["sid"], confirmed["recovered"]) == (opened["sid"], True)
+            reset(ws)
+
+    async def _recovering(
+        self, http: aiohttp.ClientSession, **place: str
+    ) -> tuple[Socket, dict[str, Any], dict[str, Any]]:
+        """Connect with recovery; return the connection, its session, and the confirmation."""
+        ws = await http.ws_connect(self.address("websocket"))
+        auth = {"token": self.token, "recovery": True, **place}
+        await ws.send_str("40" + orjson.dumps(auth).decode())
+        opened = await found(ws, "40{")
+        confirmed = await found(ws, '42["connection_confirmed"')
+        return ws, orjson.loads(opened[2:]), orjson.loads(confirmed[2:])[1]
 
     async def never_reads(self) -> None:
-        """Join over a connection that takes little, and read nothing until it is cut."""
+        """Ask for more than the connection takes, live on, and read nothing until the server cuts it."""
         reader, writer = await self._small()
         writer.write(self._upgrade())
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(_masked(self.connect) + _masked(self.join))
-        await passes(0.5, because="it stays for a while")
-        linger(writer.get_extra_info("socket"))
-        writer.transport.abort()
+        leave = "421" + orjson.dumps(["attempt_leave", {"chat_id": self.chat_id}]).decode()
+        writer.write(_masked(self.connect) + (_masked(self.join) + _masked(leave)) * SNAPSHOTS)
+        while not writer.transport.is_closing():
+            writer.write(_masked("3"))
+            await passes(0.2, because="who is cut learns it when it writes")
 
     async def drops_its_stream(self) -> None:
         """Be reset in the middle of a stream; the session itself is ended."""
@@ -127,6 +138,14 @@ class Guest(Visitor):
         key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         head = "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
         return f"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n{head}{key}\r\n".encode()
+
+
+async def found(ws: Socket, start: str) -> str:
+    """Read up to a packet that starts so, and return it; pings are answered."""
+    while not (packet := await ws.receive_str()).startswith(start):
+        if packet == "2":
+            await ws.send_str("3")
+    return packet
 
 
 def _masked(text: str) -> bytes:
