@@ -35,12 +35,15 @@ class Door:
     people: dict[str, Identity] = field(default_factory=lambda: {"ada": ADA, "ben": BEN})
     seen: list[tuple[str | None, str | None, str | None]] = field(default_factory=list)
     away: bool = False
+    hangs: bool = False
     closed: set[str] = field(default_factory=set)
 
     async def authenticate(self, *, token: str | None, api_key: str | None, guest_id: str | None) -> Identity:
         self.seen.append((token, api_key, guest_id))
         if self.away:
             raise Unavailable("The database is away.")
+        if self.hangs:
+            await asyncio.Event().wait()
         if token is None and api_key is None:
             return Identity(kind="guest", id=guest_id or new(), role="learner")
         person = self.people.get(token or api_key or "")

@@ -72,6 +72,19 @@ async def test_a_database_that_is_away_refuses_as_unavailable(shop: Product) -> 
     assert body(await text(ws))["data"]["code"] == "unavailable"
 
 
+async def test_a_server_that_takes_too_long_blames_itself(mongod_url: str) -> None:
+    async with product(mongod_url, replace(PATIENT, connect_timeout=0.2)) as shop:
+        shop.door.hangs = True
+        ws = await shop.serving.open_websocket()
+        await ws.send_str('40{"token":"ada"}')
+        refusal = body(await text(ws))
+        assert refusal["data"]["code"] == "unavailable"
+        shop.door.hangs = False
+        await ws.send_str('40{"token":"ada"}')
+        assert (await text(ws)).startswith('40{"sid":')
+    assert shop.serving.server.eio.ended["overdue"] == 0
+
+
 @pytest.mark.parametrize("auth", ['{"token":1}', '{"token":{"a":1}}', '{"guest_id":[]}'])
 async def test_credentials_of_the_wrong_type_are_refused(shop: Product, auth: str) -> None:
     ws = await shop.serving.open_websocket()
