@@ -7,6 +7,7 @@ from typing import Protocol
 
 from server.errors import RateLimited
 from server.settings import Settings
+from server.transports.socketio.outbox import REPLACED
 
 ANSWER_SECONDS = 3.0
 CHECK_SECONDS = 0.05
@@ -119,7 +120,7 @@ class Admission:
                     f"You have {self._per_identity} connections already; close one first.",
                     retry_after=self.patience,
                 )
-            silent.connection.abort("replaced")
+            silent.connection.abort(REPLACED)
             silent.leave()  # harmless when the end of its connection has done so
         return self.identities.add(identity, connection)
 

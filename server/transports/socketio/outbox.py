@@ -11,6 +11,7 @@ STALL_SECONDS = 5.0
 POLL_PACKETS = 16
 POLL_BYTES = 64 * 1024
 SLOW = "slow consumer"
+REPLACED = "replaced"  # by a newer connection, which needs what the older one had
 
 
 class Wire(Protocol):

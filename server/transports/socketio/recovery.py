@@ -18,7 +18,7 @@ from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports.abandoned import WITHIN_SECONDS, Abandoned
 from server.transports.session_rooms import session_tag
 from server.transports.socketio.arrivals import Arrivals
-from server.transports.socketio.outbox import Outbox
+from server.transports.socketio.outbox import REPLACED, Outbox
 from server.transports.socketio.recovering import RecoveringConnection
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,6 @@ SWEEP_SECONDS = 20.0
 AT_ONCE = 500  # sessions in one call of the database
 LONGEST_ID = 36
 TRIES = 5
-REPLACED = "connection replaced"
 
 MayFollow = Callable[[Identity, str], Awaitable[bool]]
 

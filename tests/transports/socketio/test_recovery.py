@@ -90,7 +90,7 @@ async def test_on_another_server_of_the_same_database(pair: tuple[Product, Produ
     assert not old.closed
     await here.recovery.sweep()  # the bell did not ring; this finds out too
     await closed(old)
-    assert here.serving.server.eio.ended == {"connection replaced": 1}
+    assert here.serving.server.eio.ended == {"replaced": 1}
     assert await ada.connect(here)
 
 
@@ -99,7 +99,7 @@ async def test_an_older_connection_is_cut_at_once(shop: Product) -> None:
     old = ada.ws
     assert await ada.connect(shop)
     await closed(old)
-    assert shop.serving.server.eio.ended == {"connection replaced": 1}
+    assert shop.serving.server.eio.ended == {"replaced": 1}
     await shop.publish("room", NOTE)
     await ada.read()
     await ada.drop()

@@ -32,7 +32,7 @@ async def test_the_process_that_had_the_session_is_told_and_one_that_stops_gives
             await here[keys.HUB].log.publish(room, *NOTE)
             assert await ada.open(await _websocket(http, there_url))
             await closed(old)  # at once, long before anything is swept
-            assert here[keys.SOCKETS].ended == {"connection replaced": 1}
+            assert here[keys.SOCKETS].ended == {"replaced": 1}
             await ada.read()
             await there[keys.HUB].log.publish(room, *NOTE)
             await ada.read()
@@ -57,7 +57,7 @@ async def test_of_two_at_once_the_last_to_come_is_left(mongod_url: str, late: st
         assert await newer.connect(shop)
         proxy.let_go()  # the older one hears of the session when the newer one has it
         await closed(older.ws)
-        assert shop.serving.server.eio.ended["connection replaced"] == 1
+        assert shop.serving.server.eio.ended["replaced"] == 1
         assert await newer.call("echo") == {"success": True, "data": {}}
         assert shop.recovery.connections == 1
         assert await shop.store.database.sessions.count_documents({}) == 1
