@@ -4,8 +4,6 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -15,41 +13,16 @@ from server.errors import RateLimited
 from server.rooms.follower import LOW_WATER
 from server.transports.admission import Admission, Place
 from server.transports.doors import reconnect_in
-from server.transports.http_errors import bearer_of
 from server.transports.siblings import NoSibling, Siblings
 from server.transports.socketio.frames import CLOSE, Packet, ProtocolError, decode_payload, encode_payload
 from server.transports.socketio.library import EngineBase
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
+from server.transports.socketio.requests import Refused, answer, body_of, handshake_of, transport_of
 from server.transports.socketio.socket import EngineSocket, hang_up
 from server.transports.wire import bound
 
 WS_CLOSE_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """What the headers and the address of a handshake carried to prove who connects."""
-
-    token: str | None
-    api_key: str | None
-
-
-class Refused(Exception):
-    """A request that is not answered by a session; `code` is Engine.IO's own.
-
-    `ends` is why the request's session cannot go on, if so.
-    """
-
-    def __init__(
-        self, code: int, message: str, *, status: int = 400, ends: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(message)
-        self.status = status
-        self.ends = ends
-        self.retry_after = retry_after
-        self.body = orjson.dumps({"code": code, "message": message})
 
 
 class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
@@ -90,15 +63,19 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         try:
             return await self._handle(request)
         except Refused as refused:
-            answer = self._answer(
-                request, refused.body, status=refused.status, content_type="application/json"
-            )
-            if refused.retry_after is not None:
-                answer.headers["Retry-After"] = str(math.ceil(refused.retry_after))
-            return answer
+            return self._refusal(request, refused)
+
+    def _refusal(self, request: web.Request, refused: Refused) -> web.Response:
+        response = answer(
+            request, refused.body,
+            origins=self.origins, status=refused.status, content_type="application/json",
+        )  # fmt: skip
+        if refused.retry_after is not None:
+            response.headers["Retry-After"] = str(math.ceil(refused.retry_after))
+        return response
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        websocket = _transport(request.query) == "websocket"
+        websocket = transport_of(request.query) == "websocket"
         sid = request.query.get("sid", "")
         if sid and sid not in self.sockets and (sibling := self.siblings.home_of(sid)) is not None:
             return await self._hand_over(request, sibling)
@@ -116,7 +93,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
     async def _hand_over(self, request: web.Request, sibling: str) -> web.StreamResponse:
         """Let the process that has the session answer; raises Refused when it is gone, with its sessions."""
         try:
-            body = await self._body(request) if request.method == "POST" else b""
+            body = await body_of(request, self.limits) if request.method == "POST" else b""
             return await self.siblings.hand_over(request, sibling, body=bytes(body))
         except NoSibling as error:
             raise Refused(1, "Session ID unknown") from error
@@ -144,7 +121,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
 
     def admit(self, request: web.Request, place: Place) -> EngineSocket:
         """Make a session that has a place, and tell the Socket.IO server of it."""
-        proof = _handshake(request)
+        proof = handshake_of(request)
         sid = self.siblings.session_id(self.generate_id())
         address = self.origins.addresses.of(request)
         socket = EngineSocket(self, sid, remote=address, credentials=proof, place=place)
@@ -236,7 +213,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         if request.transport is None or request.transport.is_closing():
             socket.shut("transport close")
             return web.Response(status=499)
-        response = self._answer(request, encode_payload(socket.outbox.take()))
+        response = answer(request, encode_payload(socket.outbox.take()), origins=self.origins)
         try:
             await response.prepare(request)
             await response.write_eof()
@@ -250,7 +227,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             raise Refused(3, "Bad request: another POST of this session is open")
         socket.posting = True
         try:
-            packets = decode_payload(await self._body(request))
+            packets = decode_payload(await body_of(request, self.limits))
             for packet in packets:
                 if not socket.closed:
                     socket.accept(packet)
@@ -262,26 +239,7 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             raise
         finally:
             socket.posting = False
-        return self._answer(request, b"ok")
-
-    async def _body(self, request: web.Request) -> bytearray:
-        """Return a request's body; raises ProtocolError, or Refused when it is slow or too big."""
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self.limits.body_timeout):
-                async for chunk in request.content.iter_any():
-                    body += chunk
-                    if len(body) > self.limits.max_message:
-                        break
-        except TimeoutError as error:
-            raise Refused(3, "Bad request: the body took too long", status=408) from error
-        except (ConnectionError, web.RequestPayloadError) as error:
-            raise ProtocolError("a body that ended early") from error
-        if len(body) > self.limits.max_message:
-            raise Refused(
-                3, f"Bad request: more than {self.limits.max_message} bytes", status=413, ends="too large"
-            )
-        return body
+        return answer(request, b"ok", origins=self.origins)
 
     def _opening(self, socket: EngineSocket, *, upgrades: list[str]) -> Packet:
         limits = self.limits
@@ -293,29 +251,3 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
             "maxPayload": limits.max_message,
         }
         return Packet(b"0" + orjson.dumps(opening))
-
-    def _answer(
-        self, request: web.Request, body: bytes, *, status: int = 200, content_type: str = "text/plain"
-    ) -> web.Response:
-        headers = self.origins.headers(request) | {
-            "Content-Type": f"{content_type}; charset=UTF-8",
-            "Cache-Control": "no-store",
-        }
-        response = web.Response(body=body, status=status, headers=headers)
-        if status in (408, 413):
-            response.force_close()
-        return response
-
-
-def _transport(query: Mapping[str, str]) -> str:
-    transport = query.get("transport", "")
-    if transport not in ("polling", "websocket"):
-        raise Refused(0, "Transport unknown")
-    if "j" in query:
-        raise Refused(3, "Bad request: JSONP is not served")
-    return transport
-
-
-def _handshake(request: web.Request) -> Handshake | None:
-    token, api_key = bearer_of(request), request.headers.get("X-API-Key")
-    return Handshake(token, api_key) if token is not None or api_key is not None else None
