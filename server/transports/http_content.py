@@ -8,8 +8,9 @@ from schemas.content import CONTENT_KINDS, ContentKind
 from server.engine.authoring import Authoring, Row
 from server.errors import BadRequest
 from server.transports import keys
-from server.transports.http_errors import identify, json_response, read_json
+from server.transports.http_errors import json_response
 from server.transports.http_query import id_of, wanted_of
+from server.transports.http_requests import identify, read_json
 
 KINDS: dict[str, ContentKind] = {f"{kind}s": kind for kind in CONTENT_KINDS}
 ADDRESS = f"/api/v1/{{kind:{'|'.join(KINDS)}}}"

@@ -17,8 +17,9 @@ from server.engine.drafting.views import draft_row, form_shown
 from server.errors import BadRequest
 from server.transports import keys
 from server.transports.http_content import KINDS
-from server.transports.http_errors import identify, json_response, read_json
+from server.transports.http_errors import json_response
 from server.transports.http_query import id_of, wanted_of
+from server.transports.http_requests import identify, read_json
 
 M = TypeVar("M", bound=BaseModel)
 DRAFTS = "/api/v1/drafts"

@@ -22,7 +22,8 @@ from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
 from server.store.sessions import Session, SessionRoom
 from server.transports import keys
 from server.transports.doors import SHUTDOWN, reconnect_in, settled, stopping
-from server.transports.http_errors import identify, json_response, limit, read_json
+from server.transports.http_errors import json_response
+from server.transports.http_requests import identify, limit, read_json
 from server.transports.http_session import HttpSession, Plan
 from server.transports.parts import part
 from server.transports.session_homes import Homes, brought_home

@@ -13,8 +13,8 @@ from server.engine.attempts.export_page import POLICY, to_page
 from server.engine.attempts.reading import Reading
 from server.errors import BadRequest
 from server.transports import keys
-from server.transports.http_errors import identify
 from server.transports.http_query import id_of
+from server.transports.http_requests import identify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

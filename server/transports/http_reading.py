@@ -14,8 +14,9 @@ from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.store.pages import Page
 from server.transports import keys
-from server.transports.http_errors import identify, json_response
+from server.transports.http_errors import json_response
 from server.transports.http_query import flag_of, id_of, limit_of, number_of, wanted_of
+from server.transports.http_requests import identify
 
 PARTS: dict[str, PartKind] = {"messages": "message", "grades": "grade"}
 

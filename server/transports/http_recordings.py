@@ -4,8 +4,9 @@ from aiohttp import web
 
 from server.engine.recordings.recorder import Recorder
 from server.transports import keys
-from server.transports.http_errors import identify, json_response, read_json
+from server.transports.http_errors import json_response
 from server.transports.http_query import id_of
+from server.transports.http_requests import identify, read_json
 
 
 def attach(app: web.Application) -> None:

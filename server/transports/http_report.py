@@ -14,8 +14,8 @@ from server.engine.replay.report_json import JsonReport
 from server.engine.replay.report_junit import JunitReport
 from server.engine.replay.report_page import PageReport
 from server.transports import keys
-from server.transports.http_errors import identify
 from server.transports.http_query import choice_of, id_of, id_of_query, number_of
+from server.transports.http_requests import identify
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

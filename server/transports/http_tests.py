@@ -8,8 +8,9 @@ from schemas.test import RunState
 from server.engine.replay.reading import ReplayReading, WantedTests
 from server.store.pages import Page
 from server.transports import keys
-from server.transports.http_errors import identify, json_response
+from server.transports.http_errors import json_response
 from server.transports.http_query import choice_of, flag_of, id_of, id_of_query, limit_of, number_of
+from server.transports.http_requests import identify
 
 STATES: dict[str, RunState] = {state: state for state in get_args(RunState)}
 

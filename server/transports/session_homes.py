@@ -13,7 +13,8 @@ from server.rooms.hub import Hub
 from server.rooms.process import Process
 from server.store.sessions import Session, SessionStore
 from server.transports.abandoned import WITHIN_SECONDS, Abandoned
-from server.transports.http_errors import Handle, read_body
+from server.transports.http_errors import Handle
+from server.transports.http_requests import read_body
 from server.transports.http_session import HttpSession
 from server.transports.siblings import NoSibling, Siblings, sibling_of
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from server.settings import Settings
 from server.transports.expiry import GRACE_SECONDS
+from server.transports.http_requests import BODY_SECONDS
 from server.transports.rates import Rate
 
 PER_CLIENT = Rate(per_second=20.0, burst=50)
@@ -18,7 +19,7 @@ class Limits:
     connect_timeout: float = 10.0
     upgrade_timeout: float = 10.0
     attachment_timeout: float = 10.0
-    body_timeout: float = 10.0
+    body_timeout: float = BODY_SECONDS
     expiry_grace: float = GRACE_SECONDS
     max_message: int = 256 * 1024
     max_json_depth: int = 32

@@ -8,7 +8,7 @@ from typing import Literal
 import orjson
 from aiohttp import web
 
-from server.transports.http_errors import bearer_of
+from server.transports.http_requests import bearer_of
 from server.transports.socketio.frames import ProtocolError
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.origins import Origins
