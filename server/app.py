@@ -49,12 +49,14 @@ from server.transports.addresses import Addresses
 from server.transports.admission import Admission
 from server.transports.figures import figures_of
 from server.transports.parts import own
+from server.transports.peers import PEERS, Peers
 from server.transports.rates import Buckets, Rate
 from server.transports.siblings import Siblings
 from server.transports.socketio.server import SocketTransport
 
 log = structlog.get_logger(__name__)
 LEAVE_SECONDS = 1.5
+GUESTS_AT_ADDRESS = 5  # who may send as much as one person may, at once
 END_SECONDS = 1.0  # for the parts to end once they are cancelled
 
 
@@ -99,7 +101,10 @@ def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Applic
     app[keys.STREAMS_ENDED] = Counter()
     app[keys.ADDRESSES] = Addresses(settings.trusted_proxies)
     app[keys.ADMISSION] = Admission.of(settings)
-    app[keys.BUCKETS] = Buckets(Rate(per_second=settings.events_per_second, burst=settings.events_burst))
+    app[PEERS] = Peers(per_address=settings.connections_per_address, addresses=app[keys.ADDRESSES])
+    rate = Rate(per_second=settings.events_per_second, burst=settings.events_burst)
+    app[keys.BUCKETS] = Buckets(rate)
+    app[keys.ADDRESS_BUCKETS] = Buckets(rate.times(GUESTS_AT_ADDRESS))
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store

@@ -10,6 +10,7 @@ from aiohttp import web
 from server.app import make_app
 from server.cli.address import http_url, reachable
 from server.cli.alone import alone_on
+from server.cli.descriptors import raise_descriptor_limit
 from server.cli.failure import Failure
 from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
@@ -44,6 +45,7 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
 
     Raises Failure or EmbeddedError for what a person has to put right. Cancelling is safe.
     """
+    raise_descriptor_limit()
     _check_shared(settings)
     sockets = listen(settings.host, settings.port, shared=settings.reuse_port)
     port = bound_port(sockets)

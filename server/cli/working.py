@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from server.app import make_worker
+from server.cli.descriptors import raise_descriptor_limit
 from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
 from server.cli.listen import bound_port, listen
@@ -36,6 +37,7 @@ async def working(settings: Settings, health_port: int | None) -> AsyncIterator[
 
     Raises Failure or EmbeddedError for what a person has to put right. Cancelling is safe.
     """
+    raise_descriptor_limit()
     sockets: list[socket.socket] = [] if health_port is None else listen(settings.host, health_port)
     port = bound_port(sockets) if sockets else None
     try:

@@ -1,5 +1,6 @@
 """Where a request comes from: its peer, or what a proxy that is trusted says of it."""
 
+import asyncio
 import ipaddress
 from collections.abc import Iterable
 
@@ -42,6 +43,12 @@ class Addresses:
             if not self._trusts(address):
                 break
         return str(found)
+
+    def peer(self, transport: asyncio.BaseTransport) -> str | None:
+        """Return the address that a connection comes from, None for a proxy that is trusted, and for none."""
+        name = transport.get_extra_info("peername")
+        address = _parsed(str(name[0])) if isinstance(name, tuple) and name else None
+        return None if address is None or self._trusts(address) else str(address)
 
     def origin(self, request: web.Request) -> str:
         """Return the origin under which a client sees this server."""

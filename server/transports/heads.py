@@ -5,9 +5,12 @@ documented interface is listed in socketio/library.py.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
+
+from server.transports.admission import Place
+from server.transports.peers import PEERS, Peers
 
 HEAD_SECONDS = 10.0
 KEPT_SECONDS = 75.0  # more than the minute after which proxies let go: they would use what is being closed
@@ -40,6 +43,7 @@ class Runner(web.AppRunner):
             made.request_handler,
             request_factory=made.request_factory,
             head_timeout=self._head_timeout,
+            peers=self.app.get(PEERS),
             access_log=None,
             **self._options,
         )
@@ -48,33 +52,57 @@ class Runner(web.AppRunner):
 class _Server(web.Server):
     """Makes the connections."""
 
-    def __init__(self, handler: Any, *, request_factory: Any, head_timeout: float, **options: Any) -> None:
+    def __init__(
+        self,
+        handler: Any,
+        *,
+        request_factory: Any,
+        head_timeout: float,
+        peers: Peers | None,
+        **options: Any,
+    ) -> None:
         super().__init__(handler, request_factory=request_factory)
         self._head_timeout = head_timeout
+        self._peers = peers
         self._options = options
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(
-            self, head_timeout=self._head_timeout, loop=asyncio.get_running_loop(), **self._options
+            self,
+            head_timeout=self._head_timeout,
+            peers=self._peers,
+            loop=asyncio.get_running_loop(),
+            **self._options,
         )
 
 
 class _Connection(web.RequestHandler):
     """One connection; `_waiter` is pending while aiohttp waits for a head, `_request_count` counts heads."""
 
-    __slots__ = ("_head_due", "_head_timeout")
+    __slots__ = ("_head_due", "_head_timeout", "_peers", "_place")
 
-    def __init__(self, manager: web.Server, *, head_timeout: float, **options: Any) -> None:
+    def __init__(
+        self, manager: web.Server, *, head_timeout: float, peers: Peers | None, **options: Any
+    ) -> None:
         super().__init__(manager, **options)
         self._head_timeout = head_timeout
+        self._peers = peers
+        self._place: Place | None = None
         self._head_due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._peers is not None:
+            self._place = self._peers.enter(transport)
+            if self._place is None:
+                cast(asyncio.Transport, transport).abort()  # at once: an answer would cost more than this
+                return
         super().connection_made(transport)
         self._expect()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._settle()
+        if self._place is not None:
+            self._place.leave()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

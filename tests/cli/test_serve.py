@@ -130,6 +130,25 @@ async def test_a_disk_that_takes_no_more_leaves_no_half_secret(env: dict[str, st
     assert not has_files(tmp_path)
 
 
+def limits_of(pid: int) -> list[str]:
+    """Return how many descriptors a process may have open, soft and hard."""
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line for line in lines if "open files" in line).split()[3:5]
+
+
+@pytest.mark.skipif(not Path("/proc/self/limits").exists(), reason="/proc")
+async def test_it_may_open_as_many_descriptors_as_the_system_lets_it(
+    env: dict[str, str], tmp_path: Path
+) -> None:
+    words = ("serve", "--port", "0", "--data-dir", str(tmp_path))
+    async with program(*words, env=env, shell="ulimit -Sn 500; ulimit -Hn 900") as running:
+        await running.until(LISTENS)
+        limits = limits_of(running.process.pid)
+        finished = await running.finish(signal.SIGTERM)
+    assert limits == ["900", "900"]
+    assert "few descriptors" in finished.err
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
