@@ -15,6 +15,7 @@ from server.rooms.room import Room
 from server.store.sessions import Session, SessionRoom, SessionStore
 from server.transports.http_stream import EventStream
 from server.transports.session_connection import SessionConnection
+from server.transports.socketio.outbox import REPLACED
 
 MAX_WAITING_ANSWERS = 64
 
@@ -109,7 +110,7 @@ class HttpSession(SessionConnection):
             self._start(name)
         return stream
 
-    def detach(self, stream: EventStream | None = None, *, reason: str = "replaced") -> None:
+    def detach(self, stream: EventStream | None = None, *, reason: str = REPLACED) -> None:
         """End the open stream, if there is one; if a stream is named, only when it is that one."""
         if self._stream is None or stream not in (None, self._stream):
             return
@@ -131,8 +132,8 @@ class HttpSession(SessionConnection):
 
     @property
     def silent(self) -> bool:
-        """Tell nothing: a stream's client owes no sign of life."""
-        return False
+        """Tell whether the client's system has acknowledged nothing of the stream since the probe."""
+        return self._stream is not None and self._stream.silent
 
     def abort(self, reason: str) -> None:
         """Cut the open stream."""

@@ -11,7 +11,7 @@ from server.rooms.entry import Entry
 from server.rooms.follower import LOW_WATER
 from server.transports.expiry import Expiry
 from server.transports.socketio.outbox import Outbox
-from server.transports.wire import bound, end, give_up_on_silence
+from server.transports.wire import acknowledged, bound, end, give_up_on_silence
 
 log = structlog.get_logger(__name__)
 COMMENT_SECONDS = 15.0
@@ -49,6 +49,7 @@ class EventStream:
         self._silent_since = self._loop.time()
         self._timers: list[asyncio.TimerHandle] = []
         self.expiry = Expiry(tell=self.answer, end=self.finish)
+        self._acknowledged: int | None = None  # when it was probed, if something was not then
         self.reason = "transport close"  # why it ended, once it has
         if wire is None:
             self._outbox.close()
@@ -122,8 +123,21 @@ class EventStream:
                 timer.cancel()
 
     def probe(self) -> None:
-        """Write something: what is not acknowledged ends the stream after a while."""
+        """Write something: what is not acknowledged ends the stream after a while.
+
+        The client's system acknowledges, without the client; a proxy answers for both.
+        """
+        if self._ended or self.silent or self._wire is None:
+            return
         self._send(COMMENT)
+        self._acknowledged = acknowledged(self._wire)
+
+    @property
+    def silent(self) -> bool:
+        """Tell whether nothing has been acknowledged since the probe."""
+        if self._acknowledged is None or self._wire is None or self._outbox.closed:
+            return False
+        return acknowledged(self._wire) == self._acknowledged
 
     def now(self) -> float:
         """Return the loop's time, for the outbox."""

@@ -12,9 +12,11 @@ import pytest
 from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
 from server.transports.admission import Admission
-from server.transports.keys import ADMISSION
+from server.transports.keys import ADMISSION, HUB, STREAMS_ENDED
 from tests.support.clients import PATIENCE, Http, http_client, socket
+from tests.support.passing import passes
 from tests.support.running import Server, running, settings_for
+from tests.support.slow import Slow
 from tests.transports.socketio.product import body
 from tests.transports.socketio.serving import closed, text
 
@@ -189,6 +191,29 @@ async def test_the_dead_make_room_for_who_comes_back(place: Place) -> None:
     await closed(dead)
     async with living(alive, back):
         assert (await place.refused())["code"] == "rate_limited"
+
+
+async def test_a_dead_stream_makes_room_and_a_living_one_does_not(place: Place) -> None:
+    profile = new()
+    place.token = place.server.token(profile)
+    quiet = Slow(
+        place.server, await place.stack.enter_async_context(http_client(place.server.url, token=place.token))
+    )
+    place.stack.callback((await quiet.open()).close)  # what comes is not read, so nor acknowledged
+    living, back = await place.client(), await place.client()
+    await living.resume()
+    big = orjson.dumps({"content": "x" * 40_000})
+    await place.server.app[HUB].log.publish(f"profile_{profile}", "attempt_progress", big)
+    await living.until("attempt_progress")
+    async with asyncio.timeout(PATIENCE):
+        while not quiet.attached():
+            await asyncio.sleep(0)
+    await passes(0.5, because="the quiet client's system still takes what fits into it")
+    await back.resume()
+    assert not quiet.attached()
+    assert place.server.app[STREAMS_ENDED] == {"replaced": 1}
+    assert (await place.refused())["code"] == "rate_limited"
+    assert not living.reader.done()
 
 
 async def test_several_come_back_at_once(mongod_url: str, model: tuple[ScriptedModel, str]) -> None:
