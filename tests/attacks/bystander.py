@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from asyncio import Task
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,18 @@ SPEAKS_EVERY = 20  # events
 RECENT_SECONDS = 2.0
 ENOUGH = 6  # answers for a measure
 PATIENCE = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Felt:
+    """Latencies in milliseconds: what nineteen in twenty answers kept, and the longest single wait."""
+
+    usual: float
+    longest: float
+
+    def within(self, bound: "Felt") -> bool:
+        """Tell whether neither was more than a bound."""
+        return self.usual <= bound.usual and self.longest <= bound.longest
 
 
 class Bystander:
@@ -67,15 +80,18 @@ class Bystander:
         async with asyncio.timeout(PATIENCE):
             await self._news.wait()
 
-    async def before(self) -> float:
-        """Return the latency in milliseconds of the last moment that nineteen in twenty answers kept."""
+    async def before(self) -> Felt:
+        """Return what was felt in the last moment."""
         return await self.since(time.monotonic() - RECENT_SECONDS)
 
-    async def since(self, start: float) -> float:
-        """Return the latency of what was sent since, waiting until enough was answered."""
-        while len(found := [ms for at, ms in self._answers if at >= start]) < ENOUGH:
+    async def since(self, start: float) -> Felt:
+        """Return what was felt since, waiting until enough is answered and what was asked by now too."""
+        now = time.monotonic()
+        while len(found := [ms for at, ms in self._answers if at + ms / 1000 >= start]) < ENOUGH or (
+            self._answers[-1][0] < now
+        ):
             await self.news()
-        return statistics.quantiles(found, n=20, method="inclusive")[-1]
+        return Felt(usual=statistics.quantiles(found, n=20, method="inclusive")[-1], longest=max(found))
 
     async def _read(self) -> None:
         while True:
