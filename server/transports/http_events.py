@@ -21,10 +21,11 @@ from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
 from server.store.sessions import Session, SessionRoom
 from server.transports import keys
-from server.transports.doors import SHUTDOWN, reconnect_in, settled, stopping
+from server.transports.doors import reconnect_in, stopping
 from server.transports.http_errors import json_response
 from server.transports.http_requests import identify, limit, read_json
 from server.transports.http_session import HttpSession, Plan
+from server.transports.http_streams import Streams
 from server.transports.parts import part
 from server.transports.session_homes import Homes, brought_home
 
@@ -184,29 +185,6 @@ async def _stream(
         session.detach(sink)
         request.app[keys.STREAMS_ENDED][sink.reason] += 1
     return response
-
-
-class Streams:
-    """The door of HTTP sessions; known ones may still open a stream, because refused browsers give up."""
-
-    def __init__(self, sessions: dict[str, HttpSession]) -> None:
-        self._sessions = sessions
-
-    def announce(self) -> None:
-        """Tell who reads a stream that the process is about to stop; no session opens from now on."""
-        for session in self._sessions.values():
-            if session.attached:
-                session.announce(reconnect_in())
-
-    async def close(self) -> None:
-        """End every stream once its client has what was written, or a second later."""
-        await settled(lambda: any(s.attached and s.sink.size for s in self._sessions.values()))
-        await self.cut()
-
-    async def cut(self, app: web.Application | None = None) -> None:
-        """End every stream, also those that opened after the door was closed, on connections kept open."""
-        for session in self._sessions.values():
-            session.detach(reason=SHUTDOWN)
 
 
 def _confirmed(session: HttpSession, identity: Identity, plan: Plan) -> ConnectionConfirmed:
