@@ -39,6 +39,9 @@ class Echo:
         """End the benchmark: nobody sends that much here."""
         sys.exit(error.message)
 
+    def draining(self, client: Client) -> None:
+        """Say nothing: the benchmark ends its clients first."""
+
     def disconnected(self, client: Client) -> None:
         """Forget nothing, because nothing is kept."""
 
