@@ -23,7 +23,7 @@ from server.store.sessions import Session, SessionRoom
 from server.transports import keys
 from server.transports.doors import reconnect_in, stopping
 from server.transports.http_errors import json_response
-from server.transports.http_requests import identify, limit, read_json
+from server.transports.http_requests import authenticated, identify, limit, read_json
 from server.transports.http_session import HttpSession, Plan
 from server.transports.http_streams import Streams
 from server.transports.parts import part
@@ -82,8 +82,7 @@ async def connect(request: web.Request) -> web.Response:
         process=app[keys.PROCESS].name,
         rooms=[SessionRoom(alias=0, room=identity.key, start=room.head, epoch=app[keys.HUB].epoch)],
     )
-    await app[keys.STORE].sessions.create(record)
-    app[HOMES].add(record)
+    await app[HOMES].open(record)
     answer: dict[str, Any] = {
         "success": True,
         "session_id": session_id,
@@ -109,8 +108,7 @@ async def auth_refresh(request: web.Request) -> web.Response:
     """Replace a session's token by a newer one of the same profile; its stream goes on."""
     body = await read_json(request)
     asked = validated(AuthRefresh, body, max_depth=request.app[keys.SETTINGS].max_json_depth)
-    identity = await request.app[keys.ACCESS].authenticate(token=asked.token)
-    limit(request, identity)
+    identity = await authenticated(request, token=asked.token)
     session = await _session_of(request, identity)
     if session is None:
         raise BadRequest("X-Session-Id: name the session whose token is replaced.")
@@ -205,9 +203,7 @@ async def _identity_of(request: web.Request, body: dict[str, Any]) -> Identity:
         return await identify(request)
     if token is not None and not isinstance(token, str):
         raise BadRequest("token: a string is needed.")
-    identity = await request.app[keys.ACCESS].authenticate(token=token, guest_id=guest_id)
-    limit(request, identity)
-    return identity
+    return await authenticated(request, token=token, guest_id=guest_id)
 
 
 async def _session_of(request: web.Request, identity: Identity) -> HttpSession | None:

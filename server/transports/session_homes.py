@@ -7,6 +7,7 @@ from functools import wraps
 import structlog
 from aiohttp import web
 
+from server.engine.access import Identity
 from server.errors import Unavailable
 from server.rooms.bell import Bell
 from server.rooms.hub import Hub
@@ -20,6 +21,7 @@ from server.transports.siblings import NoSibling, Siblings, sibling_of
 
 log = structlog.get_logger(__name__)
 TRIES = 3
+MOST_WAITING = 20  # sessions of one identity that were opened here and have no stream
 
 
 class HandedOver(Exception):
@@ -48,12 +50,21 @@ class Homes:
         self._process = process
         self._siblings = siblings
         self._abandoned = Abandoned(store, process, sockets=False)
+        self._opened: dict[str, list[str]] = {}
         self._looks: set[asyncio.Task[None]] = set()
         bell.on_told("session", self._told)
 
-    def add(self, record: Session) -> None:
-        """Take a new session that is at home here."""
+    async def open(self, record: Session) -> None:
+        """Store and take a new session; of more than 20 of its owner without a stream the oldest one ends."""
+        owner = Identity(**record.identity).key
+        await self._store.create(record)
         self._sessions[record.id] = HttpSession(self._hub, record, self._store)
+        ids = [one for one in self._opened.get(owner, ()) if one in self._sessions]
+        self._opened[owner] = [*ids, record.id]
+        waiting = [one for one in ids if not self._sessions[one].attached]
+        for oldest in waiting[: max(0, len(waiting) + 1 - MOST_WAITING)]:
+            self._let_go(oldest)
+            await self._store.close(oldest)
 
     async def find(
         self, request: web.Request, session_id: str, *, may: Callable[[Session], bool]
@@ -87,6 +98,9 @@ class Homes:
         for session_id, session in list(self._sessions.items()):
             if not session.attached and session.idle_since < long_ago:
                 del self._sessions[session_id]
+        self._opened = {
+            owner: ids for owner, ids in self._opened.items() if any(one in self._sessions for one in ids)
+        }
         await self._store.touch([s for s, session in self._sessions.items() if session.attached])
         await self._abandoned.remove()
 

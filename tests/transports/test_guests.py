@@ -11,14 +11,18 @@ from aiohttp import ClientSession
 
 from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
-from server.transports.keys import ADDRESS_BUCKETS
+from server.transports.http_events import SESSIONS
+from server.transports.keys import ADDRESS_BUCKETS, STORE
+from server.transports.session_homes import MOST_WAITING
+from tests.support.clients import http_client
 from tests.support.running import Server, running, settings_for
 
+Model = tuple[ScriptedModel, str]
 RARELY = {"events_per_second": 0.01, "events_burst": 4}  # so an address has twenty
 
 
 @pytest.fixture
-async def server(mongod_url: str, model: tuple[ScriptedModel, str]) -> AsyncIterator[Server]:
+async def server(mongod_url: str, model: Model) -> AsyncIterator[Server]:
     async with running(settings_for(mongod_url, model[1], **RARELY)) as (url, app):
         yield Server(url=url, app=app, model=model[0], model_url=model[1])
 
@@ -49,6 +53,35 @@ async def test_a_new_guest_with_each_session_comes_to_it_too(server: Server, htt
         async with http.post(f"{server.url}/socket/v5/client/connect", data=body) as answer:
             found.append(answer.status)
     assert found == [200] * 20 + [429]
+
+
+async def test_the_oldest_sessions_that_nobody_reads_make_room(mongod_url: str, model: Model) -> None:
+    async with running(settings_for(mongod_url, model[1])) as (url, app):
+        server = Server(url=url, app=app, model=model[0], model_url=model[1])
+        token = server.token(new())
+        async with http_client(url, token=token) as reader, http_client(url) as stranger:
+            await reader.connect()  # the oldest, and in use
+            await stranger.connect()
+            ids = []
+            async with ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
+                for _ in range(MOST_WAITING + 2):
+                    async with http.post(f"{url}/socket/v5/client/connect") as answer:
+                        ids.append((await answer.json())["session_id"])
+            sessions = app[SESSIONS]
+            known = list(sessions)
+            assert not {*ids[:2]} & {*known}
+            assert known[2:] == ids[2:]  # after the two with a stream
+            assert await app[STORE].sessions.find(ids[1]) is None
+            assert await app[STORE].sessions.find(ids[2]) is not None
+
+
+async def test_wrong_tokens_of_sessions_count_too(server: Server, http: ClientSession) -> None:
+    found = []
+    for _ in range(21):
+        body = orjson.dumps({"token": "no.such.token"})
+        async with http.post(f"{server.url}/socket/v5/client/connect", data=body) as answer:
+            found.append(answer.status)
+    assert found == [401] * 20 + [429]
 
 
 async def test_tokens_cannot_be_tried_out_without_end(server: Server, http: ClientSession) -> None:
