@@ -85,6 +85,18 @@ async def test_a_body_that_is_too_big_is_refused_wherever_it_comes(shared: Clust
             assert (status, orjson.loads(said)["code"]) == (413, 3)
 
 
+async def test_a_body_where_none_belongs_is_named_and_ends_no_session(shared: Cluster) -> None:
+    names = [sibling.partition("-")[0] for sibling in await siblings(shared)]
+    async with aiohttp.ClientSession(shared.url) as http:  # one connection: one id is at home, one is not
+        told = {}
+        for name in names:
+            async with http.get(f"{OPEN}&sid=x-{name}.nobody", data=b"x") as response:
+                told[orjson.loads(await response.text())["code"]] = await response.text()
+                assert response.status == 400
+    assert sorted(told) == [1, 3]
+    assert "only a POST has a body" in told[3]
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
 async def test_a_body_is_never_taken_for_a_request(shared: Cluster, method: str) -> None:
     hidden = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"

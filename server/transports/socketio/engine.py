@@ -92,6 +92,8 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
 
     async def _hand_over(self, request: web.Request, sibling: str) -> web.StreamResponse:
         """Let the process that has the session answer; raises Refused when it is gone, with its sessions."""
+        if request.method != "POST" and not request.content.at_eof():
+            raise Refused(3, "Bad request: only a POST has a body")
         try:
             body = await body_of(request, self.limits) if request.method == "POST" else b""
             return await self.siblings.hand_over(request, sibling, body=bytes(body))
