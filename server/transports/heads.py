@@ -20,7 +20,7 @@ class Runner(web.AppRunner):
     """Runs an application; a client has ten seconds for the whole head of each request, however it drips.
 
     The time of the first begins with the connection, and that of others with their first byte: in between a
-    connection is kept alive for 75 seconds.
+    connection is kept alive for 75 seconds, and no longer when part of a head came before the last answer.
     """
 
     def __init__(

@@ -130,6 +130,14 @@ async def test_a_connection_that_asks_nothing_more_is_closed() -> None:
         assert await client.ended() > SECONDS - 0.1
 
 
+@pytest.mark.parametrize("path", [b"", b"slow"])
+async def test_a_part_of_a_head_that_came_too_early_keeps_a_connection_no_longer(path: bytes) -> None:
+    async with connected(kept=SECONDS) as client:
+        client.writer.write((ASK % path) + END + b"GET /he")
+        assert b"200 OK" in await client.answer()
+        assert await client.ended() < 3 * SECONDS
+
+
 async def test_connections_are_kept_longer_than_proxies_keep_theirs_and_not_for_an_hour() -> None:
     async with served() as (runner, host, port):
         _, writer = await asyncio.open_connection(host, port)
