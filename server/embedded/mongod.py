@@ -173,13 +173,19 @@ async def _start(binary: Path, data_dir: Path, port: int) -> Process:
     raise EmbeddedError(f"{binary} did not start: {reason}; see {path}, {REPLACE}")
 
 
+# 11 MB on disk instead of 300; files that nobody has used for half a minute are closed: systems limit them
+ENGINE = (
+    "log=(file_max=10MB,prealloc=false),"
+    "file_manager=(close_idle_time=30,close_handle_minimum=250,close_scan_interval=10)"
+)
+
+
 def _command(binary: Path, data_dir: Path, port: int) -> list[str]:
     return [
         *[str(binary), "--dbpath", str(data_dir / "mongo"), "--replSet", NAME],
         *["--bind_ip", "127.0.0.1", "--port", str(port), "--nounixsocket", "--quiet"],
         *["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "64"],
-        # 11 MB on disk instead of 300
-        *["--wiredTigerEngineConfigString", "log=(file_max=10MB,prealloc=false)"],
+        *["--wiredTigerEngineConfigString", ENGINE],
         *["--setParameter", "diagnosticDataCollectionEnabled=false"],
         # there is no other node to hand over to
         *["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"],
