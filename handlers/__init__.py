@@ -13,6 +13,9 @@ from handlers.attempt_stop import attempt_stop
 from handlers.attempt_use_previous import attempt_use_previous
 from handlers.base import Handler
 from handlers.generate import generate
+from handlers.playground_join import playground_join
+from handlers.playground_message import playground_message
+from handlers.playground_stop import playground_stop
 from handlers.room_join import room_join
 from handlers.room_leave import room_leave
 from handlers.room_replay import room_replay
@@ -55,5 +58,8 @@ HANDLERS: dict[str, Handler] = {
         room_leave,
         room_replay,
         room_replay_stop,
+        playground_join,
+        playground_message,
+        playground_stop,
     )
 }

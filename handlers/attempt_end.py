@@ -2,7 +2,7 @@
 
 from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptEnd, AttemptEndReply
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 
 
 @handles(AttemptEnd, fails=attempt_error("end"), starts_work=True)

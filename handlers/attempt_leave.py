@@ -3,7 +3,7 @@
 from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptLeave
 from schemas.envelope import Reply
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 
 
 @handles(AttemptLeave, fails=attempt_error("join"))

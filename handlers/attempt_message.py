@@ -2,7 +2,7 @@
 
 from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptMessage, AttemptMessageReply
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 
 
 @handles(AttemptMessage, fails=attempt_error("send"), starts_work=True)

@@ -7,7 +7,7 @@ from schemas.attempt import (
     AttemptResponseSubmit,
 )
 from schemas.envelope import Payload, ServerEvent
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 from server.errors import GreenroomError
 
 

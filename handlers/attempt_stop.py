@@ -3,7 +3,7 @@
 from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptStop, AttemptStopped
 from schemas.envelope import Payload, Reply, ServerEvent
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 from server.errors import Conflict, GreenroomError
 
 

@@ -7,12 +7,14 @@ from typing import Any, TypeVar
 from schemas.attempt import AttemptError, AttemptErrorType, JoinReply
 from schemas.envelope import Id, Payload, Reply, RoomPlace, ServerEvent
 from schemas.generation import Generate, GenerationError
+from schemas.playground import PlaygroundError
 from schemas.test import Invocation, TestError, TestErrorType
 from server.engine.access import Access, Identity
 from server.engine.attempts import Attempts
 from server.engine.conversation import Conversation
 from server.engine.drafting import Generating
 from server.engine.ids import derive, new
+from server.engine.playground.playground import Playground
 from server.engine.replay.rooms import test_room
 from server.engine.replay.tests import Tests
 from server.engine.watching import Playback
@@ -24,8 +26,9 @@ from server.rooms.hub import Hub
 P = TypeVar("P", bound=Payload)
 R = TypeVar("R", bound=Reply)
 CHAT_OVER = frozenset({"attempt_chat_ended"})
-REPLAYS_OVER = frozenset({"test_all_complete", "test_stopped"})
+REPLAYS_OVER = frozenset({"test_all_complete"})
 CYCLES_OVER = frozenset({"test_stopped"})
+SESSION_OVER = frozenset({"playground_forgotten"})
 Handle = Callable[["Context", Any], Awaitable[Reply]]
 Fails = Callable[[GreenroomError, Payload | None], list[ServerEvent]]
 
@@ -40,6 +43,7 @@ class Services:
     conversation: Conversation
     hub: Hub
     playback: Playback
+    playground: Playground
     tests: Tests
 
 
@@ -64,9 +68,16 @@ class Context:
             self.entered.append(place)
 
     async def enter_test(self, invocation: Invocation) -> None:
-        """Follow an invocation until its replays have ended."""
+        """Follow an invocation until its replays have ended.
+
+        One that is stopped has not: what is replayed next may have begun before the stop is told of.
+        """
         ended = CYCLES_OVER if invocation.infinite_mode else REPLAYS_OVER
         await self.enter(test_room(invocation.id), until=ended)
+
+    async def enter_stop(self, invocation: Invocation) -> None:
+        """Follow an invocation until it is stopped, unless the client has more done with it by then."""
+        await self.enter(test_room(invocation.id), until=REPLAYS_OVER | CYCLES_OVER)
 
     async def stay_in_test(self, invocation: Invocation) -> None:
         """Follow an invocation until the client leaves it: its gradings may end after its replays."""
@@ -121,7 +132,7 @@ class Handler:
 
 def over(room: str) -> frozenset[str]:
     """Return the events after one of which a room is left that was entered for a request done before."""
-    return CYCLES_OVER if family(room) == "test" else CHAT_OVER
+    return {"test": CYCLES_OVER, "playground": SESSION_OVER}.get(family(room), CHAT_OVER)
 
 
 def attempt_error(kind: AttemptErrorType | None = None) -> Fails:
@@ -154,6 +165,11 @@ def test_error(kind: TestErrorType) -> Fails:
         ]
 
     return fails
+
+
+def playground_error(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:
+    """Tell the sender of a failure by playground_error."""
+    return [PlaygroundError(message=error.message, code=error.code)]
 
 
 def generation_error(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:

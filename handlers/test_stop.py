@@ -9,6 +9,6 @@ from schemas.test_reply import TestStopReply
 async def test_stop(ctx: Context, msg: TestStop) -> TestStopReply:
     """Cancel the running replays of an invocation wherever they run."""
     stopped = await ctx.services.tests.stop(
-        ctx.caller, msg.invocation_id, new_id=ctx.new_id, enter=ctx.enter_test
+        ctx.caller, msg.invocation_id, new_id=ctx.new_id, enter=ctx.enter_stop
     )
     return TestStopReply(stopped=stopped)

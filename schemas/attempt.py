@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from schemas.content import ChatFlag, ChatTemplate, Document, Persona, Rubric, Scenario
 from schemas.envelope import Change, Id, JsonObject, Payload, Reply, ServerEvent, Time, Usage
 from schemas.grade import Grade, ResourceType
+from schemas.playground import Source
 from schemas.stored import Owner, RunningReply, Work
 
 MAX_MESSAGE = 32_000
@@ -327,6 +328,16 @@ class AttemptAssistantStart(ServerEvent):
     parent_message_id: Id | None = None
 
 
+class AttemptSources(ServerEvent):
+    """What a reply rests on, best first, before its first word: of personas that name a pipeline."""
+
+    event: ClassVar[str] = "attempt_sources"
+
+    chat_id: Id
+    message_id: Id
+    sources: list[Source]
+
+
 class AttemptAssistantComplete(ServerEvent):
     """A reply is stored; `state` says how it ended."""
 
@@ -445,7 +456,7 @@ MessageState = Literal["complete", "stopped", "interrupted", "failed"]
 
 
 class Message(BaseModel):
-    """One message of a chat; messages form a tree."""
+    """One message of a chat; messages form a tree. `sources` is what a grounded persona's reply rests on."""
 
     id: Id
     role: Literal["user", "assistant"]
@@ -454,6 +465,7 @@ class Message(BaseModel):
     created_at: Time
     state: MessageState = "complete"
     usage: Usage | None = None
+    sources: list[Source] | None = None
 
 
 class Response(BaseModel):

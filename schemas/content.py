@@ -82,6 +82,7 @@ class Persona(Content):
     temperature: float | None = Field(default=None, ge=0, le=2)
     examples: list[Text] = []
     speaks_first: bool = False  # begins the conversation in every scenario
+    pipeline_id: Id | None = None  # that replies rest on; learners are shown the sources
     parameter_fields: Annotated[list[ParameterField], Field(max_length=50)] = []
 
 
@@ -321,6 +322,7 @@ class Agent(Content):
     reasoning: Literal["low", "medium", "high"] | None = None
     tools: Annotated[list[Tool], Field(max_length=128)] = []
     voice: str | None = Field(default=None, max_length=80)
+    pipeline_id: Id | None = None  # that answers rest on
 
 
 class ToolCall(Part):

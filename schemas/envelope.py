@@ -1,6 +1,7 @@
 """What every event shares: identifiers, payload and event bases, acks, error codes and room places."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
@@ -25,6 +26,7 @@ MAX_CLIENT_EVENT_ID = 64
 MAX_SAFE_INTEGER = 2**53
 
 
+@lru_cache(maxsize=4096)  # the same id comes in one event after another
 def _uuid(value: str) -> str:
     try:
         return str(UUID(value))

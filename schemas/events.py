@@ -1,6 +1,6 @@
 """Every event of socket v5 by its wire name; an event is served only when handlers/ has its handler."""
 
-from schemas import attempt, generation, room, test
+from schemas import attempt, batch, evaluator_run, generation, playground, room, test
 from schemas.envelope import (
     AuthExpired,
     AuthRefresh,
@@ -65,6 +65,9 @@ EXTRA_CLIENT_EVENTS: dict[str, type[Payload]] = {
         room.RoomLeave,
         room.RoomReplay,
         room.RoomReplayStop,
+        playground.PlaygroundJoin,
+        playground.PlaygroundMessage,
+        playground.PlaygroundStop,
     )
 }
 SERVER_EVENTS: dict[str, type[ServerEvent]] = {
@@ -111,7 +114,23 @@ EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {
     for schema in (
         AuthExpired,
         ServerDraining,
+        attempt.AttemptSources,
         test.TestAllComplete,
+        batch.BatchStarted,
+        batch.BatchResultStored,
+        batch.BatchEnded,
+        evaluator_run.ResultStarted,
+        evaluator_run.RunStarted,
+        evaluator_run.RunTurn,
+        evaluator_run.RunEnded,
+        evaluator_run.ResultEnded,
+        playground.PlaygroundUpdated,
+        playground.PlaygroundUserComplete,
+        playground.PlaygroundSources,
+        playground.PlaygroundProgress,
+        playground.PlaygroundComplete,
+        playground.PlaygroundError,
+        playground.PlaygroundForgotten,
         room.RoomReset,
         room.ReplayEntry,
         room.ReplayEnd,

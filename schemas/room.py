@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 from schemas.envelope import MAX_SAFE_INTEGER, ErrorCode, Id, JsonObject, Payload, ServerEvent
 from schemas.stored import Owner
 
-RoomName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z]+(_[0-9a-f-]{36})?$")]
+_ROOM = r"^([a-z]+(_[0-9a-f-]{36})?|result_[1-9][0-9]{0,15})$"  # results have numbers, all else UUIDs
+RoomName = Annotated[str, Field(min_length=1, max_length=64, pattern=_ROOM)]
 
 
 MAX_SPEED = 1000.0
@@ -85,7 +86,7 @@ class OpsEntry(ServerEvent):
     event: ClassVar[str] = "ops_entry"
 
     kind: OpsKind
-    id: Id
+    id: Id | int
     subject_room: str
     phase: OpsPhase
     owner: Owner

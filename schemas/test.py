@@ -7,12 +7,13 @@ from pydantic import BaseModel, Field
 from schemas.content import Agent, RecordedRun, ReplayMode, Rubric, ToolCall
 from schemas.envelope import Change, ErrorCode, Id, Payload, ServerEvent, Time, Usage
 from schemas.grade import Grade
+from schemas.playground import Source
 from schemas.stored import Owner
 
 TestErrorType = Literal[
     "auth", "validation", "context", "prepare", "run", "proceed", "end", "stop", "internal"
 ]
-TestProgressType = Literal["user_turn", "assistant_delta", "assistant_turn", "tool_call", "judge"]
+TestProgressType = Literal["user_turn", "assistant_delta", "assistant_turn", "tool_call", "judge", "sources"]
 
 # --- client events -----------------------------------------------------------------------------------------
 
@@ -148,7 +149,7 @@ class TestRunComplete(ServerEvent):
 
 
 class TestProgress(ServerEvent):
-    """A step of a replay; message is text, for tool_call JSON."""
+    """A step of a replay; message is text, for tool_call, judge and sources JSON."""
 
     event: ClassVar[str] = "test_progress"
 
@@ -286,7 +287,10 @@ class Invocation(BaseModel):
 
 
 class ReplayedMessage(BaseModel):
-    """One message of a replay; `recorded` is what was said at this place in the recording."""
+    """One message of a replay; `recorded` is what was said at this place in the recording.
+
+    `sources` is what an answer of an agent with a pipeline rests on.
+    """
 
     id: Id
     role: Literal["system", "user", "assistant", "tool"]
@@ -296,6 +300,7 @@ class ReplayedMessage(BaseModel):
     matched: bool | None = None  # of a tool's result: the recording had this call
     recorded: str | None = None
     usage: Usage | None = None
+    sources: list[Source] | None = None
 
 
 class RunResult(BaseModel):

@@ -19,22 +19,22 @@ from server.engine.attempts.chats import ChatMaker
 from server.engine.attempts.keeper import Keeper
 from server.engine.attempts.proceed import Proceeding
 from server.engine.attempts.views import chat_base
+from server.engine.batch.rooms import batch_base
+from server.engine.batch.sealing import Sealing
 from server.engine.conversation import Conversation
-from server.engine.drafting import Drafts, Generating, GenerationKeeper, Limits, Maker, Preparing, Runner
+from server.engine.conversation.grounds import Grounds
+from server.engine.evaluator.lines.dialing import Dialer
+from server.engine.evaluator.resources import Resources
+from server.engine.evaluator.rooms import result_base
 from server.engine.grading import Grader
-from server.engine.replay.judging import Judging
-from server.engine.replay.keeper import TestKeeper
-from server.engine.replay.ledger import Ledger
-from server.engine.replay.queue import Queue
+from server.engine.playground.rooms import playground_base
 from server.engine.replay.rooms import test_base
-from server.engine.replay.runner import TestRunner
-from server.engine.replay.tests import Tests
 from server.engine.tasks import Tasks
 from server.engine.watching import Beat, Playback
 from server.errors import Unavailable
 from server.idempotency import Once
-from server.jobs import Jobs
-from server.llm import Models
+from server.llm import Completions, Models, make_embedder
+from server.products import batching, drafting, evaluating, indexing, pipelining, playing, retrieving, testing
 from server.rooms.bell import Bell, LocalBell
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
@@ -44,7 +44,17 @@ from server.rooms.snapshot import Snapshots
 from server.rooms.valkey_bell import ValkeyBell
 from server.settings import Settings
 from server.store import Store, connect
-from server.transports import http_errors, http_events, http_health, http_metrics, http_rest, keys
+from server.transports import (
+    http_errors,
+    http_evaluator_errors,
+    http_events,
+    http_health,
+    http_metrics,
+    http_pipelines_errors,
+    http_rest,
+    keys,
+    ws_batch,
+)
 from server.transports.addresses import Addresses
 from server.transports.admission import Admission
 from server.transports.figures import figures_of
@@ -62,9 +72,9 @@ END_SECONDS = 1.0  # for the parts to end once they are cancelled
 
 def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
     """Return the whole application; nothing is connected before it starts. Needs mongodb_url and a model."""
-    app = _parts(settings, secret=secret, guests=guests)
-    for attach in (http_events.attach, http_rest.attach, http_health.attach, http_metrics.attach):
-        attach(app)
+    app = _parts(settings, secret=secret, guests=guests, sealing=Sealing(secret, takes_jobs=True))
+    for part in (http_events, http_rest, http_health, http_metrics, ws_batch):
+        part.attach(app)
     transport = SocketTransport(settings, app[keys.ADDRESSES])
     transport.attach(app)
     app[keys.SOCKETS] = transport
@@ -72,9 +82,13 @@ def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Appl
     return app
 
 
-def make_worker(settings: Settings) -> web.Application:
-    """Return the same parts with nothing in front of them but health and metrics: they run jobs only."""
-    app = _parts(settings, secret=SecretStr(secrets.token_urlsafe(48)), guests=False)  # it lets nobody in
+def make_worker(settings: Settings, *, secret: SecretStr | None = None) -> web.Application:
+    """Return the same parts with nothing in front of them but health and metrics: they run jobs only.
+
+    Without the servers' secret they leave batch jobs alone for which clients gave keys.
+    """
+    nobody = SecretStr(secrets.token_urlsafe(48))  # it lets nobody in
+    app = _parts(settings, secret=nobody, guests=False, sealing=Sealing(secret))
     http_health.attach(app)
     http_metrics.attach(app)
     app[keys.SOCKETS] = NoSockets()
@@ -90,9 +104,12 @@ class NoSockets:
         self.ended: Counter[str] = Counter()
 
 
-def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
+def _parts(settings: Settings, *, secret: SecretStr, guests: bool, sealing: Sealing) -> web.Application:
     """Return the parts that every process has, without a transport."""
-    app = web.Application(middlewares=[http_errors.middleware], client_max_size=settings.max_message)
+    failures = http_errors.middleware(
+        {part.PREFIX: part.failure for part in (http_evaluator_errors, http_pipelines_errors)}
+    )
+    app = web.Application(middlewares=[failures], client_max_size=settings.max_message)
     store = connect(
         settings.mongodb_url.get_secret_value() if settings.mongodb_url else "", settings.mongodb_database
     )
@@ -108,11 +125,13 @@ def _parts(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Applic
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
     app[keys.STORE] = store
+    app[keys.EVALUATOR_RESOURCES] = Resources(store)
+    app[keys.DIALER] = Dialer(private=bool(settings.private_urls))
     app[keys.PROCESS] = process
     app[keys.ACCESS] = Access(
         store, secret=secret, jwks_url=settings.jwks_url, audience=settings.jwt_audience, guests=guests
     )
-    _assemble(app, settings, store=store, process=process)
+    _assemble(app, settings, store=store, process=process, sealing=sealing)
     app.cleanup_ctx.append(_lifetime)
     return app
 
@@ -131,6 +150,16 @@ def make_models(settings: Settings) -> Models:
     )
 
 
+def make_completions(settings: Settings) -> Completions:
+    """Return access to the same endpoint for the calls of batch jobs."""
+    return Completions(
+        base_url=settings.openai_base_url,
+        api_key=settings.openai_api_key,
+        model=settings.openai_model or "gpt-4o-mini",
+        timeout=settings.model_timeout,
+    )
+
+
 def make_bell(settings: Settings, process: Process) -> Bell:
     """Return how processes tell each other of entries: over Valkey if there is one."""
     if settings.redis_url is None:
@@ -143,10 +172,25 @@ def make_bell(settings: Settings, process: Process) -> Bell:
     )
 
 
-def _assemble(app: web.Application, settings: Settings, *, store: Store, process: Process) -> None:
+def _assemble(
+    app: web.Application, settings: Settings, *, store: Store, process: Process, sealing: Sealing
+) -> None:
     models = app[keys.MODELS] = make_models(settings)
+    app[keys.COMPLETIONS] = make_completions(settings)
+    app[keys.EMBEDDER] = make_embedder(settings)
+    indexing(app, settings, process=process)
+    pipelining(app)
+    grounds = app[keys.GROUNDS] = Grounds(store, retrieving(app, settings))
     snapshots = Snapshots(
-        store.entries, {"attempt": chat_base(store), "test": test_base(store)}, epoch=lambda: process.epoch
+        store.entries,
+        {
+            "attempt": chat_base(store),
+            "test": test_base(store),
+            "batch": batch_base(store),
+            "result": result_base(store),
+            "playground": playground_base(store),
+        },
+        epoch=lambda: process.epoch,
     )
     bell = app[keys.BELL] = make_bell(settings, process)
     hub = app[keys.HUB] = Hub(store.entries, process=process, bell=bell, snapshots=snapshots)
@@ -158,15 +202,25 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
         store.tests,
         store.invocations,
         store.runs,
+        store.jobs,
+        store.evaluator_results,
+        store.evaluator_runs,
+        store.playground,
     )
     outboxes = app[keys.OUTBOXES] = Outboxes(hub.log, stores)
     tasks = app[keys.TASKS] = Tasks()
     conversation = app[keys.CONVERSATION] = Conversation(
-        store=store, hub=hub, outboxes=outboxes, models=models, process=process, tasks=tasks
+        store=store,
+        hub=hub,
+        outboxes=outboxes,
+        models=models,
+        grounds=grounds,
+        process=process,
+        tasks=tasks,
     )
     process.on_lost(conversation.interrupt_all)
     maker = ChatMaker(store, process.name)
-    generating, contents = _drafting(app, settings, process=process)
+    generating, contents = drafting(app, settings, process=process)
     proceeding = Proceeding(
         store=store, outboxes=outboxes, conversation=conversation, maker=maker, contents=contents
     )
@@ -199,71 +253,26 @@ def _assemble(app: web.Application, settings: Settings, *, store: Store, process
         conversation=conversation,
         hub=hub,
         playback=Playback(store.entries, tasks=tasks),
-        tests=_testing(app, settings, process=process, grader=grader),
+        playground=playing(app, settings, process=process),
+        tests=testing(app, settings, process=process, grader=grader),
     )
+    batching(app, settings, process=process, sealing=sealing)
+    evaluating(app, settings, process=process)
     app[keys.BEAT] = Beat(process=process.name, hub=hub, bell=bell, figures=partial(figures_of, app))
-    app[keys.DISPATCH] = Dispatcher(
-        services, once=Once(store.requests, process), max_depth=settings.max_json_depth
-    )
+    once = app[keys.ONCE] = Once(store.requests, process)
+    app[keys.DISPATCH] = Dispatcher(services, once=once, max_depth=settings.max_json_depth)
     app[keys.DRAIN] = Drain(
         conversation=conversation,
+        playground=app[keys.PLAYGROUND],
         dispatch=app[keys.DISPATCH],
-        jobs=app[keys.JOBS],
+        jobs=(app[keys.JOBS], app[keys.BATCH_JOBS], app[keys.EVALUATOR_JOBS], app[keys.INDEX_JOBS]),
         tests=app[keys.TEST_KEEPER],
+        batches=app[keys.BATCH_KEEPER],
+        evaluators=app[keys.EVALUATOR_KEEPER],
+        indexing=app[keys.INDEX_KEEPER],
         tasks=tasks,
         entries=hub.log,
     )
-
-
-def _drafting(app: web.Application, settings: Settings, *, process: Process) -> tuple[Generating, Preparing]:
-    """Put together what generates content; return the parts that take requests, and needs of attempts."""
-    store, outboxes = app[keys.STORE], app[keys.OUTBOXES]
-    drafts = app[keys.DRAFTS] = Drafts(store)
-    maker = Maker(store, app[keys.MODELS])
-    runner = Runner(store=store, outboxes=outboxes, maker=maker, process=process, tasks=app[keys.TASKS])
-    app[keys.GENERATION_KEEPER] = GenerationKeeper(store=store, runner=runner, process=process)
-    limits = Limits(store, per_day=settings.generations_per_day)
-    images = settings.image_model is not None
-    generating = Generating(
-        store=store,
-        outboxes=outboxes,
-        runner=runner,
-        drafts=drafts,
-        process=process.name,
-        limits=limits,
-        images=images,
-    )
-    contents = Preparing(store=store, runner=runner, limits=limits, process=process.name, images=images)
-    return generating, contents
-
-
-def _testing(app: web.Application, settings: Settings, *, process: Process, grader: Grader) -> Tests:
-    """Put together what runs tests, and return the part that takes requests."""
-    store, hub, outboxes, bell = app[keys.STORE], app[keys.HUB], app[keys.OUTBOXES], app[keys.BELL]
-    url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    jobs = app[keys.JOBS] = Jobs(url=url, name=settings.mongodb_database, slots=settings.job_slots)
-    queue = Queue(store, jobs)
-    ledger = Ledger(store=store, outboxes=outboxes, queue=queue, bell=bell)
-    tests = Tests(store=store, outboxes=outboxes, queue=queue, ledger=ledger, model=app[keys.MODELS].name)
-    app[keys.TEST_KEEPER] = TestKeeper(
-        store=store,
-        process=process,
-        jobs=jobs,
-        runner=TestRunner(
-            store=store,
-            hub=hub,
-            outboxes=outboxes,
-            models=app[keys.MODELS],
-            process=process,
-            queue=queue,
-            ledger=ledger,
-            bell=bell,
-        ),
-        judging=Judging(store=store, hub=hub, outboxes=outboxes, grader=grader, process=process),
-        ledger=ledger,
-        tests=tests,
-    )
-    return tests
 
 
 async def _lifetime(app: web.Application) -> AsyncIterator[None]:
@@ -276,9 +285,17 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
         app[keys.KEEPER],
         app[keys.GENERATION_KEEPER],
         app[keys.TEST_KEEPER],
+        app[keys.BATCH_KEEPER],
+        app[keys.EVALUATOR_KEEPER],
+        app[keys.PLAYGROUND_KEEPER],
+        app[keys.INDEX_KEEPER],
         app[keys.JOBS],
+        app[keys.BATCH_JOBS],
+        app[keys.EVALUATOR_JOBS],
+        app[keys.INDEX_JOBS],
         app[keys.RETENTION],
         app[keys.BEAT],
+        app[keys.INDEXES],
     )
     parts = (process, app[keys.BELL], hub.log, hub, *keepers)
     running = [own(app, part.run, name=type(part).__name__) for part in parts]
@@ -294,6 +311,11 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     await asyncio.wait(running, timeout=END_SECONDS)
     await hub.close()
     await app[keys.MODELS].aclose()
+    await app[keys.COMPLETIONS].aclose()
+    await app[keys.RETRIEVAL].aclose()
+    await app[keys.EMBEDDER].aclose()
+    await app[keys.FETCHER].aclose()
+    await app[keys.DIALER].aclose()
     await asyncio.to_thread(store.close)  # it waits for a database that does not answer
     log.info("stopped", process=process.name)
 

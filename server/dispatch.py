@@ -3,7 +3,8 @@
 import asyncio
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -89,18 +90,23 @@ class Dispatcher:
         """Finish remembering what was answered."""
         await self._once.close()
 
-    async def _work(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
-        """Answer what starts something, so that who stops can wait for it."""
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Do what starts something, so that who stops can wait for it; raises Unavailable then."""
         if self._refusing_work:
             raise Unavailable("This server is about to stop; connect again and repeat this.")
         self._working += 1
         self._idle.clear()
         try:
-            return await self._answer(handler, payload, caller)
+            yield
         finally:
             self._working -= 1
             if not self._working:
                 self._idle.set()
+
+    async def _work(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
+        with self.working():
+            return await self._answer(handler, payload, caller)
 
     async def _answer(self, handler: Handler, payload: Payload, caller: Caller) -> Answer:
         key = payload.client_event_id if isinstance(payload, Change) else None

@@ -1,13 +1,18 @@
 """How a process stops serving: clients are told, what runs may finish, and they come back by themselves."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol
 
 import structlog
 
 from server.dispatch import Dispatcher
+from server.engine.batch.keeper import BatchKeeper
 from server.engine.conversation import Conversation
+from server.engine.evaluator.keeper import EvaluatorKeeper
+from server.engine.playground.indexing.keeper import IndexKeeper
+from server.engine.playground.playground import Playground
 from server.engine.replay.keeper import TestKeeper
 from server.engine.tasks import Tasks
 from server.jobs import Jobs
@@ -39,18 +44,26 @@ class Drain:
         self,
         *,
         conversation: Conversation,
+        playground: Playground,
         dispatch: Dispatcher,
-        jobs: Jobs,
+        jobs: Sequence[Jobs],
         tests: TestKeeper,
+        batches: BatchKeeper,
+        evaluators: EvaluatorKeeper,
+        indexing: IndexKeeper,
         tasks: Tasks,
         entries: Log,
     ) -> None:
         self.begun = False
         self.doors: list[Door] = []
         self._conversation = conversation
+        self._playground = playground
         self._dispatch = dispatch
         self._jobs = jobs
         self._tests = tests
+        self._batches = batches
+        self._evaluators = evaluators
+        self._indexing = indexing
         self._tasks = tasks
         self._entries = entries
         self._finished = False
@@ -75,9 +88,9 @@ class Drain:
         await asyncio.gather(self._give_back(), self._let_finish(patience))
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
-                await self._conversation.close(SETTLE_SECONDS)
+                await self._close_replies()
                 await self._dispatch.idle()
-                await self._conversation.close(SETTLE_SECONDS)  # what these events have started
+                await self._close_replies()  # what these events have started
                 await self._entries.flush()
         except TimeoutError:
             log.warning("database away while stopping; what is not stored is finished by others")
@@ -93,11 +106,23 @@ class Drain:
                 await self._dispatch.idle()
                 await self._tasks.finish()
 
+    async def _close_replies(self) -> None:
+        """Interrupt replies and answers, and those that start from now on, until they are stored."""
+        await asyncio.gather(
+            self._conversation.close(SETTLE_SECONDS), self._playground.replies.close(SETTLE_SECONDS)
+        )
+
     async def _give_back(self) -> None:
         """Let others take the jobs of this process."""
         try:
             async with asyncio.timeout(GIVE_BACK_SECONDS):
-                await self._jobs.drain()  # first, so that what is given back is not taken again here
-                await self._tests.close(GIVE_BACK_SECONDS)
+                # first, so that what is given back is not taken again here
+                await asyncio.gather(*(jobs.drain() for jobs in self._jobs))
+                await asyncio.gather(
+                    self._tests.close(GIVE_BACK_SECONDS),
+                    self._batches.close(GIVE_BACK_SECONDS),
+                    self._evaluators.close(GIVE_BACK_SECONDS),
+                    self._indexing.close(GIVE_BACK_SECONDS),
+                )
         except TimeoutError:
             log.warning("jobs not given back; others find them when this process is gone")

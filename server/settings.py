@@ -5,13 +5,18 @@ import secrets
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from platformdirs import user_data_path
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from schemas.playground import ModelName
+
 PREFIX = "GREENROOM_"
+MODEL_NAMES: tuple[str, ...] = get_args(ModelName)
+EVALUATOR_SLOTS = 64
+INDEX_SLOTS = 256
 OF_CLIENTS = {
     "GREENROOM_URL",
     "GREENROOM_TOKEN",
@@ -69,6 +74,29 @@ class Settings(BaseSettings):
     image_model: str | None = Field(
         None, description="Model of the same endpoint that makes images; without it there are none."
     )
+    embedding_model: str | None = Field(
+        None,
+        description="Model of the same endpoint that makes the vectors of documents and queries; without it "
+        "the one in the package does, offline.",
+    )
+    rerank_url: str | None = Field(
+        None,
+        description="Endpoint that reranks passages, as Cohere's and Jina's POST /rerank; without it the "
+        "model that grades judges them, unless that is the embedded one.",
+    )
+    rerank_model: str | None = Field(None, description="Model of the reranking endpoint.")
+    rerank_key: SecretStr | None = Field(None, description="Key of the reranking endpoint.")
+    playground_models: Annotated[dict[str, str], NoDecode] = Field(
+        {},
+        description="Models behind the names that playground sessions have, such as "
+        "GPT_4O=gpt-4o,GPT_4O_MINI=gpt-4o-mini; the model of the endpoint is behind all others.",
+    )
+    index_memory: int = Field(
+        1024**3,
+        ge=0,
+        description="Bytes that indexes of pipelines take in memory, about, before those not used lately are "
+        "dropped; the one in use stays, however large.",
+    )
     model_timeout: float = Field(120.0, gt=0, description="Longest time for one model reply.")
     model_retries: int = Field(2, ge=0, le=10, description="Retries of a failed model request.")
     secret: SecretStr | None = Field(
@@ -112,11 +140,49 @@ class Settings(BaseSettings):
         description="Share the port with other server processes of this data directory; they need one "
         "MONGODB_URL, one REDIS_URL and one secret.",
     )
+    url_mirror: Path | None = Field(
+        None,
+        description="Folder that stands in for the network when batch jobs fetch plugins: <host>/<path>.",
+    )
+    private_urls: bool | None = Field(
+        None, description="Let batch jobs fetch from, and evaluators call, private and loopback addresses."
+    )
+    max_batch_message: int = Field(
+        64 * 1024 * 1024, ge=1024, description="Largest batch job that is taken, in bytes."
+    )
     job_slots: int = Field(
-        8, ge=0, le=256, description="Jobs that this process runs at once; 0 leaves them to workers."
+        8,
+        ge=0,
+        le=256,
+        description="Jobs of tests that this process runs at once, beside half as many batch jobs (at least "
+        "one), the results of evaluators and the indexing of documents; 0 leaves all of them to workers.",
+    )
+    evaluator_runs: int = Field(
+        500, ge=1, le=10_000, description="Calls to agents that are under way at once in this process."
+    )
+    evaluator_quiet: float = Field(
+        0.5, gt=0, le=30, description="Seconds without a message after which an agent's turn is over."
+    )
+    evaluator_turns: int = Field(
+        50, ge=1, le=1000, description="Turns of an agent after which its call is ended."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level to log.")
     instance: str = Field(default_factory=lambda: secrets.token_hex(4), description="Name of this process.")
+
+    @property
+    def batch_slots(self) -> int:
+        """Return how many batch jobs this process runs at once, beside its other jobs."""
+        return max(1, self.job_slots // 2) if self.job_slots else 0
+
+    @property
+    def index_slots(self) -> int:
+        """Return how many pipelines this process indexes at once; they share its processors."""
+        return INDEX_SLOTS if self.job_slots else 0
+
+    @property
+    def evaluator_slots(self) -> int:
+        """Return how many results of evaluators this process works on at once; they share its calls."""
+        return EVALUATOR_SLOTS if self.job_slots else 0
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -131,6 +197,19 @@ class Settings(BaseSettings):
                     f"{origin} is not an origin such as https://app.example.org; wildcards are refused"
                 )
         return origins
+
+    @field_validator("playground_models", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        """Split at commas; names that no session can have hide a mistake."""
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        found = {name.strip(): model.strip() for name, _, model in pairs}
+        for name, model in found.items():
+            if name not in MODEL_NAMES or not model:
+                raise ValueError(f"{name}={model} should be one of {', '.join(MODEL_NAMES)}, = and a model")
+        return found
 
     @field_validator("trusted_proxies", mode="before")
     @classmethod
@@ -154,7 +233,7 @@ class Settings(BaseSettings):
             raise ValueError("this should be an address that begins with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("openai_base_url", "jwks_url")
+    @field_validator("openai_base_url", "jwks_url", "rerank_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
@@ -216,6 +295,8 @@ def _written(value: object) -> str:
         return value.get_secret_value()
     if isinstance(value, list):
         return ",".join(map(str, value))
+    if isinstance(value, dict):
+        return ",".join(f"{name}={one}" for name, one in value.items())
     return "" if value is None else str(value)
 
 

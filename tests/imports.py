@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("server.dispatch",),
     ("server.draining",),
     ("server.transports",),
+    ("server.products",),
     ("server.app",),
     ("server.cli",),
     ("server.__main__",),
@@ -30,6 +31,7 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 # Parts that only these may import, whatever the order above allows.
 ONLY_FOR: dict[str, tuple[str, ...]] = {
     "server.app": ("server.cli", "server.__main__"),
+    "server.products": ("server.app",),
     "server.embedded": ("server.cli", "server.__main__"),
 }
 
@@ -40,8 +42,11 @@ LIBRARIES: dict[str, str] = {
     **dict.fromkeys(("socketio", "engineio"), "server.transports.socketio"),
     **dict.fromkeys(("redis", "valkey"), "server.rooms"),
     "docket": "server.jobs",
+    **dict.fromkeys(("wordllama", "tokenizers", "safetensors"), "server.llm"),
+    **dict.fromkeys(("semantic_text_splitter", "pypdf", "markdownify"), "server.engine.playground.indexing"),
     "xllamacpp": "server.embedded",
     "pydantic_settings": "server.settings",
+    "tantivy": "server.engine.playground.retrieval",
 }
 EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "socketio": ("server.cli.chat_link",),  # its client; the terminal chat is one of anybody's

@@ -1,5 +1,7 @@
 """Addresses as they may be shown: without credentials."""
 
+from ipaddress import ip_address
+
 
 def without_credentials(url: str) -> str:
     """Return an address with user and password hidden and without its query, which may hold secrets too."""
@@ -22,3 +24,11 @@ def reachable(host: str) -> str:
 def http_url(host: str, port: int) -> str:
     """Return the address of a server."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches a server that listens on a host."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

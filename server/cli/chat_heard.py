@@ -24,6 +24,7 @@ class Heard:
             "attempt_chat_started": self._chat_started,
             "attempt_started": self._lobby,
             "attempt_assistant_start": self._reply_started,
+            "attempt_sources": self._sources,
             "attempt_progress": self._reply_part,
             "attempt_assistant_complete": self._reply_ended,
             "attempt_hint_progress": self._hints,
@@ -71,6 +72,7 @@ class Heard:
         if running:
             self._screen.speaker(state.persona)
             self._screen.part(running["text"])
+            self._screen.sources(running.get("sources", []))
         elif any(message["role"] == "assistant" for message in messages):
             self._quiz.show_once()
 
@@ -88,6 +90,7 @@ class Heard:
             self._screen.speaker(self._state.persona if is_persona else "You")
             self._screen.part(message["content"])
             self._screen.said(message.get("state", "complete"))
+            self._screen.sources(message.get("sources", []))
 
     # --- a conversation -------------------------------------------------------------------------------------
 
@@ -104,6 +107,9 @@ class Heard:
     async def _reply_started(self, data: JsonObject) -> None:
         self._state.busy = "reply"
         self._screen.speaker(self._state.persona)
+
+    async def _sources(self, data: JsonObject) -> None:
+        self._screen.sources(data["sources"])
 
     async def _reply_part(self, data: JsonObject) -> None:
         self._screen.part(data.get("content") or "")

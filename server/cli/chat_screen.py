@@ -1,6 +1,7 @@
 """What the terminal chat shows, and when: nothing lands in the middle of a reply."""
 
 import sys
+from collections.abc import Sequence
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -11,6 +12,8 @@ from schemas.grade import Grade
 from server.cli.chat_panels import grade_table, papers, plain, question_panel
 
 SHORT_HELP = "/help lists all commands · /stop a reply · /end the conversation and have it graded · /quit"
+SOURCES = 5  # that are shown of a reply
+EXCERPT = 100  # characters of each
 
 
 class Screen:
@@ -92,6 +95,15 @@ class Screen:
     def hint(self, text: str) -> None:
         """Show a hint for the next message."""
         self._line(f"hint: {text}", "cyan")
+
+    def sources(self, sources: Sequence[JsonObject]) -> None:
+        """Show what a reply rests on, once it has ended: the best place of each document."""
+        best: dict[str, JsonObject] = {}
+        for source in sources:
+            best.setdefault(source.get("document") or source["document_id"], source)
+        for name, source in list(best.items())[:SOURCES]:
+            excerpt = " ".join(source["excerpt"].split())
+            self.note(f"source: {name} – {excerpt[:EXCERPT]}{'…' if len(excerpt) > EXCERPT else ''}")
 
     def note(self, text: str) -> None:
         """Say something of our own."""

@@ -32,7 +32,7 @@ async def _demo(settings: Settings) -> None:
 
     try:
         async with serving(settings) as server:
-            packs, news = await load_demo(server.store, settings.data_dir)
+            packs, news = await load_demo(server.store, settings)
             practice = first_practice(packs)
             for line in describe(server.url, asked=settings, practice=practice, news=news):
                 print(line, flush=True)
@@ -42,7 +42,7 @@ async def _demo(settings: Settings) -> None:
         raise
 
 
-async def load_demo(store: Store, data_dir: Path) -> tuple[list[Pack], list[str]]:
+async def load_demo(store: Store, settings: Settings) -> tuple[list[Pack], list[str]]:
     """Load the demo packs once, so that changes made to them later stay; return them and what was done.
 
     A pack is loaded again when its file has changed, or nothing of it is in the database.
@@ -52,10 +52,11 @@ async def load_demo(store: Store, data_dir: Path) -> tuple[list[Pack], list[str]
     digests = {
         pack.id: hashlib.sha256(s).hexdigest() for pack, s in zip(packs, sources.values(), strict=True)
     }
-    memory = data_dir / "demo.json"
+    memory = settings.data_dir / "demo.json"
     before = _remembered(memory)
     wanted = [p for p in packs if before.get(p.id) != digests[p.id] or not await _any_of(p, store)]
-    loaded = await store_packs(wanted, store=store, org=ORG, advance=lambda _: None)
+    offline = settings.embedding_model is None
+    loaded = await store_packs(wanted, store=store, org=ORG, offline=offline, advance=lambda _: None)
     if wanted:
         _remember(memory, digests)
     kept = [f"{pack.id}: kept as it is" for pack in packs if pack not in wanted]
@@ -86,5 +87,7 @@ def _remember(memory: Path, digests: dict[str, str]) -> None:
 
 
 async def _any_of(pack: Pack, store: Store) -> bool:
+    if not pack.contents:
+        return await store.pipelines.get(pack.pipelines[0].id) is not None
     kind, content = pack.contents[0]
     return await store.content.get(kind, content.id, org=ORG) is not None

@@ -30,7 +30,13 @@ async def _load(files: list[Path], *, settings: Settings, org: str) -> None:
         await store.prepare()
         packs = await read_packs(sources, store=store, org=org)
         with Progress(console=Console(stderr=True), disable=not attended(), transient=True) as bar:
-            task = bar.add_task("storing", total=sum(len(pack.contents) for pack in packs))
-            loaded = await store_packs(packs, store=store, org=org, advance=lambda n: bar.advance(task, n))
+            task = bar.add_task("storing", total=sum(pack.size for pack in packs))
+            loaded = await store_packs(
+                packs,
+                store=store,
+                org=org,
+                offline=settings.embedding_model is None,
+                advance=lambda n: bar.advance(task, n),
+            )
     for entry in loaded:
         print(entry)

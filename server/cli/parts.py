@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from rich.console import Console
 
 from server import logs
-from server.cli.address import hosts_of
+from server.cli.address import hosts_of, is_loopback
 from server.cli.failure import Failure
 from server.cli.options import attended
 from server.embedded.model import MODEL, embedded_model
@@ -79,6 +79,13 @@ async def opened_store(settings: Settings) -> AsyncIterator[Store]:
 def guests(settings: Settings) -> bool:
     """Tell whether clients without a token are let in, from settings without the embedded parts."""
     return settings.mongodb_url is None if settings.guests is None else settings.guests
+
+
+def private_urls(settings: Settings) -> bool:
+    """Tell whether batch jobs may fetch from private addresses, from settings without the embedded parts."""
+    if settings.private_urls is not None:
+        return settings.private_urls
+    return settings.mongodb_url is None and is_loopback(settings.host)
 
 
 def has_endpoint(settings: Settings) -> bool:

@@ -15,7 +15,7 @@ from server.cli.demo_text import describe
 from server.cli.failure import Failure
 from server.cli.listen import bound_port, can_share_ports, listen
 from server.cli.options import DataDir, Host, Port, configure
-from server.cli.parts import database, guests, model, opened_store, valkey, waiting
+from server.cli.parts import database, guests, model, opened_store, private_urls, valkey, waiting
 from server.cli.run import run
 from server.cli.secret import signing_secret
 from server.settings import Settings, environment_of
@@ -97,7 +97,7 @@ async def _welcome(children: Sequence[Child], asked: Settings, effective: Settin
         print(f"Greenroom listens on {http_url(asked.host, port)}: {names}", flush=True)
         return
     async with opened_store(effective) as store:
-        packs, news = await load_demo(store, asked.data_dir)
+        packs, news = await load_demo(store, asked)
     for line in describe(
         http_url(reachable(asked.host), port),
         asked=asked,
@@ -111,7 +111,13 @@ async def _welcome(children: Sequence[Child], asked: Settings, effective: Settin
 def _children(asked: Settings, effective: Settings, *, port: int, servers: int, workers: int) -> list[Child]:
     """Return the processes, which all have the same settings but for their name and what they do."""
     common = effective.model_copy(
-        update={"port": port, "secret": signing_secret(asked), "guests": guests(asked), "reuse_port": True}
+        update={
+            "port": port,
+            "secret": signing_secret(asked),
+            "guests": guests(asked),
+            "private_urls": private_urls(asked),
+            "reuse_port": True,
+        }
     )
     slots = asked.job_slots or JOB_SLOTS
     server = {"job_slots": 0 if workers else slots}

@@ -29,6 +29,16 @@ def signing_secret(settings: Settings) -> SecretStr:
         ) from error
 
 
+def known_secret(settings: Settings) -> SecretStr | None:
+    """Return the key that servers of this data directory sign with, None when there is none; raises Failure.
+
+    Workers open with it what servers have sealed; they make none.
+    """
+    if settings.secret or (settings.data_dir / "secret").exists():
+        return signing_secret(settings)
+    return None
+
+
 def _kept(path: Path) -> SecretStr:
     if not path.exists():
         _make(path)

@@ -15,7 +15,7 @@ from server.cli.failure import Failure
 from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
 from server.cli.listen import bound_port, can_share_ports, listen
-from server.cli.parts import database, guests, model
+from server.cli.parts import database, guests, model, private_urls
 from server.cli.secret import signing_secret
 from server.settings import Settings, variable
 from server.store import Store
@@ -53,7 +53,8 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
         secret = signing_secret(settings)
         meet = _meet_siblings if settings.reuse_port else None
         with alone_on(settings):
-            async with database(settings) as with_database, model(with_database) as effective:
+            async with database(settings) as with_database, model(with_database) as found:
+                effective = found.model_copy(update={"private_urls": private_urls(settings)})
                 app = make_app(effective, secret=secret, guests=guests(settings))
                 async with hosted(app, sockets, prepare=meet):
                     tune_collector()

@@ -12,13 +12,14 @@ from pydantic.fields import FieldInfo
 from handlers import HANDLERS
 from schemas.envelope import Reply
 from schemas.events import CLIENT_EVENTS, EXTRA_CLIENT_EVENTS, EXTRA_SERVER_EVENTS, SERVER_EVENTS
+from server.cli.batch_pages import request_rows
 from server.cli.event_pages import client_page, server_page
 from server.cli.failure import Failure
 from server.errors import GreenroomError
 from server.settings import Settings, variable
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/events.md")
+DOCUMENTS = ("README.md", "docs/events.md", "docs/batch-jobs.md")
 BY_TRANSPORTS = {  # served by the transports themselves, so they have no handler; their acks
     "connect": "see [Connecting](#connecting)",
     "disconnect": "see [Connecting](#connecting)",
@@ -32,6 +33,7 @@ DEFAULTS = {
     "data_dir": "the user's data directory",
     "instance": "random",
     "guests": "yes with the embedded database, else no",
+    "private_urls": "yes with the embedded database when listening on loopback only, else no",
     "openai_model": "`gpt-4o-mini` where an endpoint is set, else the embedded one",
 }
 _TABLE = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
@@ -187,4 +189,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
     "client-event-pages": lambda: client_page(served_client_events(), _ack_in_docs),
     "server-event-pages": lambda: server_page(sent_server_events()),
+    "batch-request": lambda: table(("Field", "Takes", "Without it"), request_rows()),
 }

@@ -14,6 +14,7 @@ from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
 from server.cli.listen import bound_port, listen
 from server.cli.parts import database, model
+from server.cli.secret import known_secret
 from server.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -42,7 +43,7 @@ async def working(settings: Settings, health_port: int | None) -> AsyncIterator[
     port = bound_port(sockets) if sockets else None
     try:
         async with database(settings) as with_database, model(with_database) as effective:
-            app = make_worker(effective)
+            app = make_worker(effective, secret=known_secret(settings))
             async with hosted(app, sockets):
                 tune_collector()
                 log.info("working", port=port)

@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 from uuid import UUID
@@ -13,9 +14,9 @@ from pydantic import SecretStr
 
 from schemas.envelope import Id, Role
 from schemas.stored import Owner
-from server.engine.ids import new
+from server.engine.ids import new, number_of
 from server.errors import Forbidden, GreenroomError, NotFound, Unauthenticated, Unavailable
-from server.rooms.families import FAMILIES, OPS, family, ops_room
+from server.rooms.families import FAMILIES, OPS, Audience, family, ops_room
 from server.store import Store
 from server.store.keys import Key, digest
 
@@ -85,6 +86,11 @@ class Access:
         self._secret = secret
         self._audience = audience
         self._guests = guests
+        self._asks: dict[Audience, Callable[[Identity, str], Awaitable[bool]]] = {
+            "chat": self._may_follow_chat,
+            "test": self._may_follow_test,
+            "playground": self._may_follow_session,
+        }
         self._jwks = jwt.PyJWKClient(jwks_url, cache_keys=True, timeout=5) if jwks_url else None
 
     async def authenticate(
@@ -138,10 +144,12 @@ class Access:
             return False
         key = room.partition("_")[2]
         match found.audience:
-            case "chat":
-                return await self._may_follow_chat(caller, key)
-            case "test":
-                return await self._may_follow_test(caller, key)
+            case "chat" | "test" | "playground":
+                return await self._asks[found.audience](caller, key)
+            case "batch":
+                return caller.sees_all and await self._store.jobs.org(key) == caller.org
+            case "result":
+                return caller.sees_all and await self._is_result(key, org=caller.org)
             case "profile":
                 return caller.sees_all and await self._is_known(key, org=caller.org)
             case "ops":
@@ -156,10 +164,33 @@ class Access:
         owner, org = chat
         return caller.is_owner(owner, org) or (caller.sees_all and org == caller.org)
 
+    async def _may_follow_session(self, caller: Identity, key: str) -> bool:
+        """Tell whether a session is the caller's own, of a pipeline that it may still read."""
+        session = await self._store.playground.access(key)
+        if session is None or session[:2] != (caller.key, caller.org):
+            return False
+        pipeline = await self._store.pipelines.get(session[2])
+        return (
+            pipeline is not None
+            and pipeline.org == caller.org
+            and (pipeline.shared or caller.is_owner(pipeline.owner, pipeline.org))
+        )
+
     async def _is_known(self, profile_id: str, *, org: str) -> bool:
         """Tell whether a profile has done anything in an organisation."""
-        stores = (self._store.attempts, self._store.tests, self._store.generations)
+        stores = (
+            self._store.attempts,
+            self._store.tests,
+            self._store.generations,
+            self._store.jobs,
+            self._store.evaluator_results,
+        )
         return any([await store.knows_owner(profile_id, org=org) for store in stores])
+
+    async def _is_result(self, key: str, *, org: str) -> bool:
+        """Tell whether a number is that of an organisation's result."""
+        number = number_of(key)
+        return number is not None and await self._store.evaluator_results.org(number) == org
 
     async def _may_follow_test(self, caller: Identity, key: str) -> bool:
         if not caller.sees_all:

@@ -6,10 +6,12 @@ from pydantic import ValidationError
 
 from schemas.content import (
     CONTENT_MODELS,
+    Agent,
     AnyContent,
     Benchmark,
     ContentKind,
     Home,
+    Persona,
     Practice,
     Scenario,
     StoredContent,
@@ -18,6 +20,7 @@ from schemas.envelope import Id, Problem
 from server.engine.access import Identity
 from server.engine.authoring_parts import repeated_ids, with_ids, with_new_ids
 from server.engine.content_views import benchmark_row, content_row
+from server.engine.playground.pipelines import may_read
 from server.errors import BadRequest, Conflict, Forbidden, NotFound
 from server.store import Store
 from server.store.pages import Page
@@ -39,6 +42,7 @@ class Authoring:
 
     def __init__(self, store: Store) -> None:
         self._content = store.content
+        self._pipelines = store.pipelines
 
     async def page(self, caller: Identity, kind: ContentKind, *, limit: int, cursor: str | None) -> Page[Row]:
         """Return a page of content, newest first; raises BadRequest for a cursor that is not ours."""
@@ -74,7 +78,7 @@ class Authoring:
         if version is not None and before is None:
             raise _missing(kind)
         content = read_content(kind, key, body)
-        await self._check_references(caller, content)
+        await self._check_references(caller, content, kept=_pipeline_of(before))
         stored = await self._written(caller, kind, content, version)
         return content_row(stored, caller), before is None
 
@@ -85,6 +89,7 @@ class Authoring:
         body = with_new_ids(stored.body)
         body["name"] = stored.name[: MAX_NAME - len(COPY)] + COPY
         content = CONTENT_MODELS[kind].model_validate(body)
+        _refuse(await self._unreadable(caller, content))
         return content_row(await self._written(caller, kind, content, None), caller)
 
     async def delete(self, caller: Identity, kind: ContentKind, key: Id) -> None:
@@ -118,8 +123,14 @@ class Authoring:
             raise _missing(kind)  # the id is another organisation's, or another kind's
         raise Conflict(f"The {kind} is not at version {version} any more; read it again.")
 
-    async def _check_references(self, caller: Identity, content: AnyContent) -> None:
-        """Raise BadRequest naming every reference that leads nowhere."""
+    async def _check_references(
+        self, caller: Identity, content: AnyContent, *, kept: Id | None = None
+    ) -> None:
+        """Raise BadRequest naming every reference that leads nowhere.
+
+        `kept` is the pipeline that the content names already: whoever edits the rest need not read it, and it
+        may be gone.
+        """
         wanted: dict[ContentKind, list[Reference]] = {}
         for reference in references_of(content):
             wanted.setdefault(reference[0], []).append(reference)
@@ -131,7 +142,24 @@ class Authoring:
                 for _, key, loc in references
                 if key not in found
             ]
-        _refuse(problems)
+        _refuse(problems + await self._unreadable(caller, content, kept=kept))
+
+    async def _unreadable(
+        self, caller: Identity, content: AnyContent, *, kept: Id | None = None
+    ) -> list[Problem]:
+        """Return a problem when content names a pipeline that its author may not read.
+
+        Who practises with it is shown passages of that pipeline, so this is as if the author gave them away.
+        """
+        if not isinstance(content, Persona | Agent) or content.pipeline_id is None:
+            return []
+        if content.pipeline_id == kept:
+            return []
+        pipeline = await self._pipelines.get(content.pipeline_id)
+        if pipeline is not None and may_read(caller, pipeline):
+            return []
+        message = "There is no pipeline with this id that you may read"
+        return [Problem(loc=["pipeline_id"], msg=message, type="reference")]
 
 
 def read_content(kind: ContentKind, key: Id | None, body: object) -> AnyContent:
@@ -188,6 +216,11 @@ def _of_benchmark(benchmark: Benchmark) -> list[Reference]:
     rubrics += [(run.rubric_id, ["runs", i, "rubric_id"]) for i, run in enumerate(benchmark.runs)]
     found += [("rubric", key, place) for key, place in rubrics if key is not None]
     return found
+
+
+def _pipeline_of(stored: StoredContent | None) -> Id | None:
+    key = stored.body.get("pipeline_id") if stored else None
+    return key if isinstance(key, str) else None
 
 
 def _assigned(stored: StoredContent, caller: Identity) -> bool:

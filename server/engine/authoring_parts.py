@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from schemas.content import AnyContent, ContentKind
+from schemas.content import Content, ContentKind
 from schemas.envelope import Id
 from server.engine.ids import new
 
@@ -18,7 +18,7 @@ PARTS: dict[ContentKind, dict[str, tuple[str, ...]]] = {
     "benchmark": {"runs": ()},
 }
 REFERENCES = ("video_id",)  # fields of parts that hold the id of another part
-RECORDED = ("messages", "tools")  # fields whose ids are somebody else's: they stay as they are
+RECORDED = ("messages", "tools", "metadata")  # fields whose ids are somebody else's: they stay as they are
 
 
 def with_ids(kind: ContentKind, fields: dict[str, Any], *, key: Id | None) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _ids(value: Any) -> Iterator[Id]:
                 yield from _ids(item)
 
 
-def repeated_ids(content: AnyContent) -> list[Place]:
+def repeated_ids(content: Content) -> list[Place]:
     """Return the places of ids that another part of the content has already."""
     seen: set[Id] = set()
     repeated = []

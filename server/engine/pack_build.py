@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 from uuid import UUID, uuid5
 
-from schemas.content import ContentKind
 from schemas.envelope import Id
+from server.engine.pack_pipelines import PackKind
 from server.engine.pack_runs import Messages
 from server.engine.pack_shapes import SHAPES, Reference, Shape
 from server.engine.pack_words import closest, meant
 from server.engine.pack_yaml import Flaw, Path, Tree
 
-Known = Callable[[ContentKind, Id], bool]
+Known = Callable[[PackKind, Id], bool]
 Fields = dict[str, object]
 
 _NAMESPACE = UUID("6f0c1a52-7d0b-5c53-9b43-2f6f1d5f3c11")
@@ -43,7 +43,7 @@ class Builder:
         self.pack_id = pack_id
         self.tree = tree
         self.known = known
-        self.ids: dict[tuple[ContentKind, str], Id] = {}
+        self.ids: dict[tuple[PackKind, str], Id] = {}
         self.flaws: list[Flaw] = []
         self.reported: set[Path] = set()
         self.origin: dict[Path, Path] = {}
@@ -57,7 +57,7 @@ class Builder:
         if final:
             self.reported.add(path)
 
-    def body(self, kind: ContentKind, value: object, *, key: str, path: Path) -> Fields:
+    def body(self, kind: PackKind, value: object, *, key: str, path: Path) -> Fields:
         """Return the fields of the model of `kind`; `origin` then leads from them to what was written."""
         self.origin = {(): path}
         shape, names = SHAPES[kind], (kind, key)

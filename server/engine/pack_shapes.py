@@ -10,7 +10,6 @@ from schemas.content import (
     Agent,
     Benchmark,
     ChatTemplate,
-    ContentKind,
     Document,
     Home,
     Media,
@@ -29,6 +28,9 @@ from schemas.content import (
     StandardGroup,
     Tool,
 )
+from schemas.pipeline import TransformConfig
+from schemas.retrieval import RetrievalParams
+from server.engine.pack_pipelines import PackDocument, PackKind, PackPipeline
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Reference:
     """A field that names other content: the model's field, and what kind it names."""
 
     target: str
-    kind: ContentKind | Literal["video"]
+    kind: PackKind | Literal["video"]
     many: bool = False
 
 
@@ -82,13 +84,19 @@ _RUN = Shape(
     key_field="name",
     conversation="messages",
 )
+_PIPELINE = {"pipeline": Reference("pipeline_id", "pipeline")}
 _PAIRS = Shape(ProfilePersona, references={"persona": Reference("persona_id", "persona")})
-SHAPES: dict[ContentKind, Shape] = {
+SHAPES: dict[PackKind, Shape] = {
     "parameter": Shape(Parameter, parts={"fields": _FIELDS}),
-    "persona": Shape(Persona, parts={"parameter_fields": _FIELDS}),
+    "pipeline": Shape(
+        PackPipeline,
+        parts={"documents": Shape(PackDocument, key_field="id")},
+        inner={"preset": Shape(RetrievalParams), "transform": Shape(TransformConfig)},
+    ),
+    "persona": Shape(Persona, references=_PIPELINE, parts={"parameter_fields": _FIELDS}),
     "rubric": Shape(Rubric, parts={"groups": _GROUP}),
     "document": Shape(Document, parts={"images": Shape(Media)}),
-    "agent": Shape(Agent, parts={"tools": Shape(Tool, key_field="name")}),
+    "agent": Shape(Agent, references=_PIPELINE, parts={"tools": Shape(Tool, key_field="name")}),
     "scenario": Shape(
         Scenario,
         references={

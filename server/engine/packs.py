@@ -1,28 +1,31 @@
 """Content packs: authored content in one YAML file, for people to write.
 
-A pack begins with `pack: {id, name, description}`; then come `personas`, `rubrics`, `documents`, `agents`,
-`scenarios`, `practices`, `homes` and `benchmarks`, each a mapping from a key to the fields of schemas.content
-(or a list of objects with a `key`). Objects name each other by key (`persona: maya`), or by `other-pack/key`
-when that pack is loaded. Parts of an object (`groups`, `standards`, `questions`, `options`, `images`,
-`videos`, `tools`, `runs`) are mappings too, or lists; pack_runs says how messages are written. The points of
-a rubric and of its groups may be left out, and the scenarios of a practice are practised in the order
-written. No `id` is needed: it follows from the pack's id and the keys, so loading a changed pack updates what
-the last load made. In a list without keys a standard is known by its level, a tool or a run by its name,
-anything else by its place.
+A pack begins with `pack: {id, name, description}`; then come `pipelines`, `personas`, `rubrics`, `documents`,
+`agents`, `scenarios`, `practices`, `homes` and `benchmarks`, each a mapping from a key to the fields of
+schemas.content or pack_pipelines (or a list of objects with a `key`). Objects name each other by key
+(`persona: maya`), or by `other-pack/key` when that pack is loaded. Parts of an object (`groups`, `standards`,
+`questions`, `options`, `images`, `videos`, `tools`, `runs`) are mappings too, or lists; pack_runs says how
+messages are written. The points of a rubric and of its groups may be left out, and the scenarios of a
+practice are practised in the order written. No `id` is needed: it follows from the pack's id and the keys, so
+loading a changed pack updates what the last load made. In a list without keys a standard is known by its
+level, a tool or a run by its name, anything else by its place.
 """
+
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.content import CONTENT_KINDS, CONTENT_MODELS, AnyContent, ContentKind
+from schemas.content import AnyContent, ContentKind
 from schemas.envelope import Id, Problem
 from server.engine.authoring_parts import repeated_ids
 from server.engine.pack_build import Builder, Fields, Known, own_id, stable_id
+from server.engine.pack_pipelines import PACK_KINDS, PACK_MODELS, PackContent, PackKind, PackPipeline
 from server.engine.pack_words import is_key, meant
 from server.engine.pack_yaml import Flaw, Path, Tree, read_tree
 from server.errors import BadRequest
 
-_SECTIONS: dict[str, ContentKind] = {f"{kind}s": kind for kind in CONTENT_KINDS}
+_SECTIONS: dict[str, PackKind] = {f"{kind}s": kind for kind in PACK_KINDS}
 _HEADER = ("id", "name", "description")
 _KEY_RULE = "use lower-case letters, digits and hyphens, at most 64"
 
@@ -52,20 +55,29 @@ class PackError(BadRequest):
 
 
 class Pack(BaseModel):
-    """The content of a pack, ready to be stored in this order: nothing names what comes after it."""
+    """The content of a pack, ready to be stored in this order: nothing names what comes after it.
+
+    Content may name the pipelines, which come first.
+    """
 
     id: str
     name: str
     description: str
+    pipelines: list[PackPipeline] = []
     contents: list[tuple[ContentKind, AnyContent]]
 
+    @property
+    def size(self) -> int:
+        """Return how many objects are stored."""
+        return len(self.pipelines) + len(self.contents)
 
-def content_id(pack_id: str, kind: ContentKind, key: str) -> Id:
+
+def content_id(pack_id: str, kind: PackKind, key: str) -> Id:
     """Return the id that `key` of a pack has, unless the pack gives it another."""
     return stable_id(pack_id, kind, key)
 
 
-def nothing_known(kind: ContentKind, content_id: Id) -> bool:
+def nothing_known(kind: PackKind, content_id: Id) -> bool:
     """Say that no content of other packs is loaded."""
     return False
 
@@ -76,15 +88,15 @@ def read_pack(source: str | bytes, *, file: str, known: Known = nothing_known) -
     Raises PackError with every mistake found, in the order of the file.
     """
     tree = read_tree(source)
-    flaws, header, contents = list(tree.flaws), {"id": "", "name": "", "description": ""}, []
+    flaws, header, found = list(tree.flaws), {"id": "", "name": "", "description": ""}, _Sorted()
     if tree.root is not None:
-        header, found = _header(tree.root, tree)
+        header, wrong = _header(tree.root, tree)
         reader = _Reader(Builder(pack_id=header["id"], tree=tree, known=known))
-        contents = reader.read(tree.root)
-        flaws += [*found, *reader.builder.flaws]
+        found = reader.read(tree.root)
+        flaws += [*wrong, *reader.builder.flaws]
     if flaws:
         raise PackError(_problems(flaws, file))
-    return Pack(**header, contents=contents)
+    return Pack(**header, pipelines=found.pipelines, contents=found.contents)
 
 
 def _problems(flaws: list[Flaw], file: str) -> list[PackProblem]:
@@ -127,6 +139,18 @@ def _no_header_field(name: str) -> str:
     return f"there is no field `{name[:60]}`{hint}"
 
 
+@dataclass
+class _Sorted:
+    pipelines: list[PackPipeline] = field(default_factory=list)
+    contents: list[tuple[ContentKind, AnyContent]] = field(default_factory=list)
+
+    def add(self, kind: PackKind, content: PackContent) -> None:
+        if isinstance(content, PackPipeline):
+            self.pipelines.append(content)
+        elif kind != "pipeline":
+            self.contents.append((kind, content))
+
+
 class _Reader:
     """Reads the sections of a pack: first all keys, so that references may lead forward, then the objects."""
 
@@ -134,7 +158,7 @@ class _Reader:
         self.builder = builder
         self.seen: dict[Id, Path] = {}
 
-    def read(self, root: Fields) -> list[tuple[ContentKind, AnyContent]]:
+    def read(self, root: Fields) -> _Sorted:
         for name in root:
             if name != "pack" and name not in _SECTIONS:
                 sections = ("pack", *_SECTIONS)
@@ -143,12 +167,17 @@ class _Reader:
         objects = {
             kind: self._keys(kind, root.get(section), (section,)) for section, kind in _SECTIONS.items()
         }
-        found = [self._content(kind, *item) for kind, items in objects.items() for item in items]
-        if not found and not self.builder.flaws and not self.builder.tree.flaws:
+        found = _Sorted()
+        for kind, items in objects.items():
+            for item in items:
+                if (content := self._content(kind, *item)) is not None:
+                    found.add(kind, content)
+        is_empty = not any(objects.values())
+        if is_empty and not self.builder.flaws and not self.builder.tree.flaws:
             self.builder.flaw(("pack",), f"the pack is empty: add {', '.join(_SECTIONS)}")
-        return [pair for pair in found if pair is not None]
+        return found
 
-    def _keys(self, kind: ContentKind, section: object, path: Path) -> list[tuple[str, object, Path]]:
+    def _keys(self, kind: PackKind, section: object, path: Path) -> list[tuple[str, object, Path]]:
         builder, kept = self.builder, []
         for key, value, at in builder.items(section, path):
             written_in_list = isinstance(at[-1], int)
@@ -164,12 +193,10 @@ class _Reader:
             kept.append((key or "", value, at))
         return kept
 
-    def _content(
-        self, kind: ContentKind, key: str, value: object, path: Path
-    ) -> tuple[ContentKind, AnyContent] | None:
+    def _content(self, kind: PackKind, key: str, value: object, path: Path) -> PackContent | None:
         body = self.builder.body(kind, value, key=key, path=path)
         try:
-            content = CONTENT_MODELS[kind].model_validate(body)
+            content = PACK_MODELS[kind].model_validate(body)
         except ValidationError as error:
             self._explain(error)
             return None
@@ -179,7 +206,7 @@ class _Reader:
         for *place, _ in repeated_ids(content):
             at = self.builder.origin.get(tuple(place), path)
             self.builder.flaw(at, "another one above has this name or id: give this one a `key` of its own")
-        return kind, content
+        return content
 
     def _explain(self, error: ValidationError) -> None:
         builder = self.builder

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from docket import Docket, Worker
+from docket import Docket, ExecutionState, Worker
+from docket.execution import Disposition
 from redis.exceptions import RedisError
 
 from server.errors import Unavailable
@@ -32,6 +33,9 @@ STOP_SECONDS = 5.0
 IDLE_POLL = timedelta(seconds=0.25)
 BUSY_POLL = timedelta(seconds=0.02)
 _NEVER = timedelta(hours=1)  # of what docket does in intervals and nobody needs here
+# Docket numbers the deliveries of a job, and forgets the number with the job. Where a job is delivered twice
+# while it runs, the number has to outlast the first: its end would take a third delivery for its own.
+_REMEMBERED = timedelta(days=1)
 _MEMORY = "memory://"
 _TASK = "job"
 
@@ -70,7 +74,7 @@ class Jobs:
             name=f"{name}-jobs",
             url=url or _MEMORY,
             heartbeat_interval=_NEVER,
-            execution_ttl=timedelta(0),
+            execution_ttl=_REMEMBERED,
         )
         self._docket.register(self._work, names=[_TASK])
 
@@ -94,8 +98,8 @@ class Jobs:
     async def wake(self, kind: str, key: str) -> None:
         """Have a job done soon, once for all wakes that come while it waits; never raises.
 
-        A job that runs in this process is done once more after that. When Redis is away the job is done here,
-        or, without slots, left for the reconcilers of others; so is one that runs in another process.
+        A job that runs is done once more, after that here, or at once by another process. When Redis is away
+        the job is done here, or, without slots, left for the reconcilers of others.
         """
         if not self._open or (not self._draining and self._slots.again(kind, key)):
             return
@@ -130,26 +134,37 @@ class Jobs:
     # --- the queue -------------------------------------------------------------------------------------
 
     async def _queue(self, kind: str, key: str) -> bool:
-        """Put a job into the queue; False when that cannot be reached."""
+        """Put a job into the queue unless it waits there; False when that cannot be reached.
+
+        The queue takes no job that runs as a new one. But it may have read what is to be done before that
+        changed, here (when this process drains) or elsewhere, so it is queued beside the one that runs.
+        """
         if self._away:
             return False
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 name = job_name(kind, key)
-                if self._slots.has_begun(name):  # it runs here, and another process is to do it
+                added = await self._docket.add(_TASK, key=name)(kind, key)
+                if added.disposition is Disposition.ALREADY_SCHEDULED and not await self._waits(name):
                     await self._docket.replace(_TASK, datetime.now(UTC), name)(kind, key)
-                else:
-                    await self._docket.add(_TASK, key=name)(kind, key)
         except (RedisError, OSError, TimeoutError):
             return False
         await asyncio.sleep(0)  # a queue in this process answers at once, so that many wakes would block it
         return True
 
+    async def _waits(self, name: str) -> bool:
+        """Tell whether a job is in the queue and nobody has begun it."""
+        found = await self._docket.get_execution(name)
+        return found is not None and found.state is ExecutionState.QUEUED
+
     async def _work(self, kind: str, key: str) -> None:
         """Do a job from the queue; it is taken off when this returns, and comes back when this is cancelled.
 
-        The job is a task of its own: when Redis goes it goes on, and when it is delivered again it is joined.
+        The job is a task of its own, which goes on when Redis goes. One that has begun here already is done
+        once more after that, because it may have been woken since.
         """
+        if self._slots.again(kind, key):
+            return
         released = self._released
         job = self._slots.begin(kind, key)
         if job is None or released is None:

@@ -49,10 +49,6 @@ class Slots:
         job.add_done_callback(self._ended)
         return job
 
-    def has_begun(self, name: str) -> bool:
-        """Tell whether a job has read, or may have read, what is to be done."""
-        return name in self._again
-
     def again(self, kind: str, key: str) -> bool:
         """Have a job done once more when it has begun here; False when it has not."""
         name = job_name(kind, key)

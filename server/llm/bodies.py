@@ -1,7 +1,7 @@
 """Bodies of the endpoint's answers, unpacked and bounded: it may be broken, or send what never ends."""
 
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import aiohttp
@@ -50,6 +50,48 @@ async def whole(response: AsyncAPIResponse[Any]) -> bytes:
     return bytes(body)
 
 
+async def received(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body that aiohttp left packed; raises Upstream when it cannot be unpacked or is too large."""
+    body = bytearray()
+    try:
+        if "Content-Encoding" not in response.headers and 0 <= (response.content_length or -1) <= MAX_BODY:
+            return await response.read()
+        unpacker = Unpacker(response.headers.get("Content-Encoding", "identity"))
+        async for packed in response.content.iter_any():
+            for data in unpacker.pieces(packed):
+                body += data
+                if len(body) > MAX_BODY:
+                    raise Upstream(TOO_LARGE)
+    except (aiohttp.ClientError, OSError, ValueError):
+        raise Upstream(BROKE_OFF) from None
+    return bytes(body)
+
+
+class Unpacker:
+    """Unpacks a body in small pieces; raises ValueError for an encoding not asked for, or not as it says."""
+
+    def __init__(self, encoding: str) -> None:
+        name = encoding.strip().lower()
+        if name not in ("identity", "gzip", "x-gzip", "deflate"):
+            raise ValueError("encoding not asked for")
+        # It reads the header to see which of both it is.
+        self._unpack = None if name == "identity" else zlib.decompressobj(zlib.MAX_WBITS | 32)
+
+    def pieces(self, packed: bytes) -> Iterator[bytes]:
+        """Yield what some bytes of the network hold."""
+        if self._unpack is None:
+            yield packed
+            return
+        while packed and not self._unpack.eof:
+            try:
+                data = self._unpack.decompress(packed, _PIECE)
+            except zlib.error:
+                raise ValueError("not what its encoding says") from None
+            packed = self._unpack.unconsumed_tail
+            if data:
+                yield data
+
+
 class _Bounded(httpx2.AsyncByteStream):
     def __init__(self, stream: httpx2.AsyncByteStream, *, encoding: str, limit: int) -> None:
         self._stream = stream
@@ -68,20 +110,10 @@ class _Bounded(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
     async def _unpacked(self) -> AsyncIterator[bytes]:
-        if self._encoding == "identity":
-            async for data in self._stream:
-                yield data
-            return
-        if self._encoding not in ("gzip", "x-gzip", "deflate"):
-            raise httpx2.DecodingError("encoding not asked for")
-        unpack = zlib.decompressobj(zlib.MAX_WBITS | 32)  # reads the header to see which of both it is
-        async for packed in self._stream:
-            rest = packed
-            while rest and not unpack.eof:
-                try:
-                    data = unpack.decompress(rest, _PIECE)
-                except zlib.error:
-                    raise httpx2.DecodingError("not what its encoding says") from None
-                rest = unpack.unconsumed_tail
-                if data:
+        try:
+            unpacker = Unpacker(self._encoding)
+            async for packed in self._stream:
+                for data in unpacker.pieces(packed):
                     yield data
+        except ValueError as error:
+            raise httpx2.DecodingError(str(error)) from None

@@ -1,15 +1,15 @@
 """What one model of an endpoint accepts, and what is learnt when it refuses."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import openai
 import structlog
 
 from schemas.content import Tool
-from server.llm.failures import refusal
-from server.llm.providers import Provider, Structured
+from server.llm.failures import Refused
+from server.llm.providers import NOT_OF_REASONING, Provider, Structured, is_reasoning
 from server.llm.structured import BOUNDS, Shape
 from server.llm.tools import wire_tool, wire_turns
 from server.llm.turns import ChatTurn, with_system
@@ -18,6 +18,12 @@ _log = structlog.get_logger(__name__)
 _FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured output", "guided", "grammar")
 _REASONING_WORDS = ("reasoning", "thinking")
 Reasoning = Literal["low", "medium", "high"]
+# What endpoints say of a setting: names that are no words of English stand for themselves.
+_SETTINGS = {
+    name: re.compile(rf"""(^|['"`]){name}(['"`\s]|$)""" if name in ("n", "stop") else name)
+    for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "n", "stop")
+}
+_MAX_REFUSED = 1_000  # values come from clients
 _WEAKER: dict[Structured, Structured] = {"json_schema": "json_object", "json_object": "prompt"}
 
 
@@ -38,12 +44,16 @@ class Ask:
 class Dialect:
     """Builds request bodies for one model and remembers the parameters that it refused."""
 
-    def __init__(self, provider: Provider) -> None:
+    def __init__(self, provider: Provider, *, model: str = "") -> None:
         self.provider = provider
         self._structured: Structured = provider.structured
         self._without: set[str] = set() if provider.stream_options else {"stream_options"}
+        self._refused: set[tuple[str, str]] = set()  # settings with the value: another one may be taken
         self._bounds = provider.bounds
         self._limit = "max_tokens"
+        if is_reasoning(model):
+            self._limit = "max_completion_tokens"
+            self._without |= NOT_OF_REASONING
         self._short_ids = provider.short_ids
 
     def body(self, ask: Ask) -> dict[str, Any]:
@@ -52,7 +62,7 @@ class Dialect:
         if ask.temperature is not None:
             body["temperature"] = ask.temperature
         if ask.max_tokens is not None:
-            body[self._limit] = ask.max_tokens
+            body["max_tokens"] = ask.max_tokens
         if ask.tools:
             body["tools"] = [wire_tool(tool) for tool in ask.tools]
         if ask.reasoning is not None:
@@ -62,13 +72,18 @@ class Dialect:
             body["stream_options"] = {"include_usage": True}
         if ask.shape is not None:
             body |= self._structured_part(ask.shape, ask.turns)
-        return {name: value for name, value in body.items() if name not in self._without}
+        return self.spoken(body)
 
-    def learn(self, error: openai.APIStatusError, body: dict[str, Any]) -> bool:
+    def spoken(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return a body without what the model refuses, and with its own name of the limit of tokens."""
+        named = {self._limit if name == "max_tokens" else name: value for name, value in body.items()}
+        return {name: value for name, value in named.items() if self._takes(name, value)}
+
+    def learn(self, refused: Refused, body: dict[str, Any]) -> bool:
         """Learn from a refused body; True when the next one differs, so that asking again makes sense."""
-        if error.status_code not in (400, 422):
+        if refused.status not in (400, 422):
             return False
-        said = refusal(error)
+        said = refused.said
         if "stream_options" in body and "stream_options" in said:
             self._forgo("stream_options")
         elif "response_format" in body and any(word in said for word in _FORMAT_WORDS):
@@ -79,11 +94,24 @@ class Dialect:
             self._forgo("reasoning_effort")
         elif not self._short_ids and "tool call id" in said:
             self._short_ids = True
-        elif "temperature" in body and "temperature" in said:
-            self._forgo("temperature")
         else:
-            return False
+            return self._learn_setting(said, body)
         return True
+
+    def _learn_setting(self, said: str, body: dict[str, Any]) -> bool:
+        for name, words in _SETTINGS.items():
+            if name in body and words.search(said):
+                if len(self._refused) >= _MAX_REFUSED:
+                    self._refused.clear()
+                self._refused.add((name, repr(body[name])))
+                _log.warning("model refuses setting", setting=name)
+                return True
+        return False
+
+    def _takes(self, name: str, value: object) -> bool:
+        if name in self._without:
+            return False
+        return not self._refused or (name, repr(value)) not in self._refused
 
     def _structured_part(self, shape: Shape, turns: Sequence[ChatTurn]) -> dict[str, Any]:
         if self._structured == "json_schema":

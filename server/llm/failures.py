@@ -1,5 +1,10 @@
 """What goes wrong at a model endpoint, in words safe for clients: never its own text, never a key."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 import openai
 
 from server.errors import Upstream
@@ -13,17 +18,64 @@ SMALL_NO_TOOLS = (
     "The embedded model cannot call tools; set OPENAI_API_KEY, or OPENAI_BASE_URL for another endpoint."
 )
 NO_TOOLS = "The model refused the tools; use a model that can call tools, or check their definitions."
+BAD_KEY = "The model endpoint refused the key; check the key and its rights."
 
-_REFUSED_KEY = "The model endpoint refused the key; check the key and its rights."
 _RATE_LIMITED = "The model endpoint is rate limited; try again later."
 _QUOTA = "The model endpoint's quota is used up; check its plan and billing."
 _NO_MODEL = "The model endpoint does not know this model or address; check both."
 _CONTENT = "The model endpoint's content filter refused the conversation."
 _REFUSED = "The model endpoint refused the request; check that the model can chat."
 _REPORTED = "The model endpoint reported a failure during the reply; try again."
-_FINAL = {401: _REFUSED_KEY, 403: _REFUSED_KEY, 404: _NO_MODEL, 402: _QUOTA}
+_FINAL = {401: BAD_KEY, 403: BAD_KEY, 404: _NO_MODEL, 402: _QUOTA}
 _CONTEXT_CODES = {"context_length_exceeded", "exceed_context_size_error"}
 _CONTEXT_WORDS = ("context length", "context size", "context window", "prompt is too long", "too many tokens")
+
+
+class Throttled(Upstream):
+    """The model endpoint is rate limited; try again later."""
+
+
+class ToolsRefused(Upstream):
+    """The model cannot call tools."""
+
+    retryable = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """An answer with an HTTP status that is no success; `said` is its text in lower case.
+
+    It is searched and never shown, as are the endpoint's own code and type.
+    """
+
+    status: int
+    code: str = ""
+    type: str = ""
+    said: str = ""
+    retry_after: float | None = None
+
+    @classmethod
+    def of(cls, error: openai.APIStatusError) -> "Refused":
+        """Return the SDK's error in this form."""
+        return cls.read(error.status_code, body=error.body, headers=error.response.headers)
+
+    @classmethod
+    def read(cls, status: int, *, body: object, headers: Mapping[str, str]) -> "Refused":
+        """Return what an endpoint answered; `body` is decoded JSON, or a text where it is none."""
+        whole = body.get("error", body) if isinstance(body, dict) else body
+        error = whole if isinstance(whole, dict) else {}
+        said = error.get("message", whole)
+        return cls(
+            status=status,
+            code=str(error.get("code") or ""),
+            type=str(error.get("type") or ""),
+            said=f"{error.get('param') or ''} {said}".lower(),
+            retry_after=retry_after_of(headers),
+        )
+
+    def has(self, *codes: str) -> bool:
+        """Tell whether one of these is the endpoint's code or type."""
+        return self.code in codes or self.type in codes
 
 
 def late(seconds: float, *, begun: bool = False) -> Upstream:
@@ -40,25 +92,30 @@ def unusable(wanted: str) -> Upstream:
 
 def upstream(error: Exception) -> Upstream:
     """Translate an error of the SDK, or of the transport below, which it lets through."""
-    if not isinstance(error, openai.APIStatusError):
-        return Upstream(UNREACHABLE if isinstance(error, openai.APIConnectionError) else UNREADABLE)
-    status = error.status_code
-    if status == 429 and not _has(error, "insufficient_quota"):
-        return Upstream(_RATE_LIMITED, retry_after=_retry_after(error))
+    if isinstance(error, openai.APIStatusError):
+        return refusal(Refused.of(error))
+    return Upstream(UNREACHABLE if isinstance(error, openai.APIConnectionError) else UNREADABLE)
+
+
+def refusal(refused: Refused) -> Upstream:
+    """Translate a refusal; Throttled when asking again later is all that it takes."""
+    status = refused.status
+    if status == 429 and not refused.has("insufficient_quota"):
+        return Throttled(_RATE_LIMITED, retry_after=refused.retry_after)
     if status == 429 or status in _FINAL:
         return Upstream(_FINAL.get(status, _QUOTA), retryable=False)
-    if _has(error, "content_filter"):
+    if refused.has("content_filter"):
         return Upstream(_CONTENT, retryable=False)
     if status < 500 and status not in (408, 409):
         return Upstream(_REFUSED, retryable=False)
-    return Upstream(f"The model endpoint failed (HTTP {status}); try again.", retry_after=_retry_after(error))
+    return Upstream(f"The model endpoint failed (HTTP {status}); try again.", retry_after=refused.retry_after)
 
 
 def reported(error: object) -> Upstream:
     """Translate an error object inside a stream, or in the place of a reply."""
     code = str(error.get("code") or error.get("type") or "") if isinstance(error, dict) else ""
     if code in ("429", "rate_limit_exceeded", "rate_limit_error"):
-        return Upstream(_RATE_LIMITED)
+        return Throttled(_RATE_LIMITED)
     if "content_filter" in code:
         return Upstream(_CONTENT, retryable=False)
     if code in _CONTEXT_CODES:
@@ -66,36 +123,33 @@ def reported(error: object) -> Upstream:
     return Upstream(_REPORTED)
 
 
-def context_exceeded(error: openai.APIStatusError) -> bool:
+def context_exceeded(refused: Refused) -> bool:
     """Tell whether an endpoint says that the conversation is longer than the model's context."""
-    if error.status_code not in (400, 413, 422):
+    if refused.status not in (400, 413, 422):
         return False
-    if error.code in _CONTEXT_CODES or error.type in _CONTEXT_CODES:
-        return True
-    said = refusal(error)
-    return any(words in said for words in _CONTEXT_WORDS)
+    return refused.has(*_CONTEXT_CODES) or any(words in refused.said for words in _CONTEXT_WORDS)
 
 
-def tools_refused(error: openai.APIStatusError) -> bool:
+def tools_refused(refused: Refused) -> bool:
     """Tell whether an endpoint takes no tools, or not these; endpoints have many statuses for it."""
-    said = refusal(error)
-    return error.status_code in (400, 404, 422, 500, 501) and ("tool" in said or "function" in said)
+    says = "tool" in refused.said or "function" in refused.said
+    return says and refused.status in (400, 404, 422, 500, 501)
 
 
-def refusal(error: openai.APIStatusError) -> str:
-    """Return what an endpoint said in lower case, to be searched and never to be shown."""
-    body = error.body
-    said = body.get("message", body) if isinstance(body, dict) else body
-    return f"{error.param or ''} {said}".lower()
-
-
-def _has(error: openai.APIStatusError, code: str) -> bool:
-    return code in (error.code, error.type)
-
-
-def _retry_after(error: openai.APIStatusError) -> float | None:
+def retry_after_of(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that an endpoint names, as a number or as a date; None for what nobody waits for."""
+    given, exact = headers.get("retry-after", ""), headers.get("retry-after-ms", "")
     try:
-        seconds = float(error.response.headers.get("retry-after", ""))
+        seconds = float(exact) / 1000 if exact else float(given)
     except ValueError:
-        return None
+        seconds = _until(given)
     return seconds if 0 <= seconds <= 3600 else None
+
+
+def _until(date: str) -> float:
+    try:
+        then = parsedate_to_datetime(date)
+    except ValueError:
+        return -1
+    aware = then if then.tzinfo else then.replace(tzinfo=UTC)
+    return max(0.0, (aware - datetime.now(UTC)).total_seconds())

@@ -14,7 +14,7 @@ from openai import AsyncOpenAI
 
 from server.errors import Unavailable, Upstream
 from server.llm.bodies import FAILURES, READ_ERRORS
-from server.llm.failures import BROKE_OFF, UNREADABLE, refusal, reported, upstream
+from server.llm.failures import BROKE_OFF, UNREADABLE, Refused, refusal, reported, upstream
 
 MAX_IMAGE = 10 * 1024 * 1024
 _MAX_BODY = MAX_IMAGE * 4 // 3 + 64 * 1024  # base64, and what stands around it
@@ -56,11 +56,12 @@ class Images:
             try:
                 return _image(await self._post(body | told))
             except openai.APIStatusError as error:
-                if told and error.status_code in (400, 422) and "response_format" in refusal(error):
+                refused = Refused.of(error)
+                if told and refused.status in (400, 422) and "response_format" in refused.said:
                     self._format = False
                     continue
-                _log.warning("image model refused", status=error.status_code, code=error.code)
-                raise upstream(error) from None
+                _log.warning("image model refused", status=refused.status, code=refused.code)
+                raise refusal(refused) from None
             except FAILURES as error:
                 _log.warning("image model failed", kind=type(error).__name__)
                 raise upstream(error) from None

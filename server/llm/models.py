@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import openai
-import orjson
 import structlog
 from openai import AsyncAPIResponse, AsyncOpenAI, DefaultAioHttpClient
 from pydantic import BaseModel, ValidationError
@@ -17,23 +16,24 @@ from schemas.content import Tool
 from schemas.envelope import Usage
 from server.errors import Unavailable, Upstream
 from server.llm.bodies import ENCODINGS, FAILURES, bound, whole
+from server.llm.completion_bodies import read
 from server.llm.dialect import Ask, Dialect, Reasoning
 from server.llm.failures import (
     NO_TOOLS,
     SMALL_NO_TOOLS,
     TOO_LONG,
     UNREACHABLE,
-    UNREADABLE,
+    Refused,
+    ToolsRefused,
     context_exceeded,
     late,
-    reported,
+    refusal,
     tools_refused,
     unusable,
     upstream,
 )
 from server.llm.images import Image, Images
 from server.llm.providers import OPENAI_URL, provider_of
-from server.llm.sse import text_of
 from server.llm.stream import ModelStream, measured
 from server.llm.structured import Shape, bare, problems
 from server.llm.turns import ChatTurn, drop_oldest
@@ -123,11 +123,11 @@ class Models:
     ) -> AsyncIterator[ModelStream]:
         """Ask for a reply; leaving the context closes the endpoint's stream. Raises Upstream.
 
-        `reasoning` is left out for a model that refuses it; a model that refuses `tools` is an error.
+        `reasoning` is left out for a model that refuses it; one that refuses `tools` is ToolsRefused.
         """
         started = time.perf_counter()
         if tools and not self._dialect(model or self._name).provider.tools:
-            raise Upstream(SMALL_NO_TOOLS, retryable=False)
+            raise ToolsRefused(SMALL_NO_TOOLS)
         ask = Ask(
             model=model or self._name,
             turns=turns,
@@ -168,7 +168,7 @@ class Models:
         usage: Usage | None = None
         for repair in range(repairs + 1):
             answer, used = await self._answer(ask)
-            usage = used if usage is None else _sum(usage, used)
+            usage = used if usage is None else summed(usage, used)
             try:
                 value = schema.model_validate_json(bare(answer))
             except ValidationError as error:
@@ -206,7 +206,7 @@ class Models:
 
     def _dialect(self, model: str) -> Dialect:
         if model not in self._dialects:
-            self._dialects[model] = Dialect(provider_of(self._base_url, model))
+            self._dialects[model] = Dialect(provider_of(self._base_url, model), model=model)
         return self._dialects[model]
 
     @asynccontextmanager
@@ -229,13 +229,14 @@ class Models:
                 )
                 return _Sent(await stack.enter_async_context(request), truncated)
             except openai.APIStatusError as error:
-                if context_exceeded(error):
+                refused = Refused.of(error)
+                if context_exceeded(refused):
                     ask, truncated = _shorter(ask), True
-                elif not dialect.learn(error, body):
-                    _log.warning("model endpoint refused", status=error.status_code, code=error.code)
-                    if ask.tools and tools_refused(error):
-                        raise Upstream(NO_TOOLS, retryable=False) from None
-                    raise upstream(error) from None
+                elif not dialect.learn(refused, body):
+                    _log.warning("model endpoint refused", status=refused.status, code=refused.code)
+                    if ask.tools and tools_refused(refused):
+                        raise ToolsRefused(NO_TOOLS) from None
+                    raise refusal(refused) from None
             except FAILURES as error:
                 _log.warning("model endpoint failed", kind=type(error).__name__)
                 raise upstream(error) from None
@@ -245,15 +246,15 @@ class Models:
         async with self._limited(), AsyncExitStack() as stack:
             sent = await self._send(stack, ask)
             body = await whole(sent.response)
-        text, reason, tokens = _completion(body)
+        answer = read(body)
         usage = measured(
-            tokens,
+            answer.tokens,
             model=ask.model,
             duration_ms=(time.perf_counter() - started) * 1000,
-            finish_reason=reason,
+            finish_reason=answer.finish_reason,
             truncated=sent.truncated,
         )
-        return text, usage
+        return answer.text, usage
 
 
 def _shorter(ask: Ask) -> Ask:
@@ -264,27 +265,13 @@ def _shorter(ask: Ask) -> Ask:
     return replace(ask, turns=turns)
 
 
-def _completion(body: bytes) -> tuple[str, str, dict[str, Any] | None]:
-    """Return text, finish_reason and token counts of a chat completion."""
-    try:
-        whole = orjson.loads(body)
-        if whole.get("error"):
-            raise reported(whole["error"])
-        choice = whole["choices"][0]
-        message, usage = choice["message"], whole.get("usage")
-        text = text_of(message.get("content")) or text_of(message.get("refusal"))
-        reason = str(choice.get("finish_reason") or "")
-        return text, reason, usage if isinstance(usage, dict) else None
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError):
-        raise Upstream(UNREADABLE) from None
-
-
 def _correction(answer: str, error: ValidationError) -> list[ChatTurn]:
     wrong = f"That answer is not valid:\n{problems(error)}\nAnswer again with the corrected JSON object only."
     return [ChatTurn(role="assistant", content=answer), ChatTurn(role="user", content=wrong)]
 
 
-def _sum(one: Usage, two: Usage) -> Usage:
+def summed(one: Usage, two: Usage) -> Usage:
+    """Return what two answers used together; the cost is unknown when that of one is."""
     costs = (one.cost_usd, two.cost_usd)
     return Usage(
         prompt_tokens=one.prompt_tokens + two.prompt_tokens,

@@ -1,6 +1,7 @@
 """What known models cost; list prices in USD per million tokens, cached and batch discounts not counted."""
 
 import re
+from functools import lru_cache
 
 from server.llm.providers import is_small
 
@@ -53,6 +54,7 @@ def cost(model: str, *, prompt_tokens: int, completion_tokens: int) -> float | N
     return (prompt_tokens * price[0] + completion_tokens * price[1]) / 1_000_000
 
 
+@lru_cache(maxsize=1_000)
 def _price(model: str) -> tuple[float, float] | None:
     for name in (model, model.removeprefix("openai/").removeprefix("mistralai/")):
         for prefix in sorted(PRICES, key=len, reverse=True):

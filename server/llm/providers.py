@@ -1,5 +1,6 @@
 """What the known providers of OpenAI-compatible endpoints can do; one line each."""
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -64,6 +65,10 @@ PROVIDERS: tuple[Provider, ...] = (
     Provider(name="llama.cpp", hosts=("127.0.0.1:8080", "localhost:8080"), bounds=True),
 )
 
+# Reasoning models sample in their own way and refuse to be told; later ones learn it from their refusals.
+NOT_OF_REASONING = frozenset(("temperature", "top_p", "frequency_penalty", "presence_penalty"))
+_REASONING = re.compile(r"(openai/)?(o\d|gpt-5)(-(mini|nano|pro|preview))?(-\d{4}-\d\d-\d\d|-latest)?")
+
 
 def provider_of(base_url: str, model: str) -> Provider:
     """Return the provider that serves a model at an address; the embedded model is known by its name."""
@@ -83,3 +88,8 @@ def provider_of(base_url: str, model: str) -> Provider:
 def is_small(model: str) -> bool:
     """Tell whether a model is the embedded one, which chats but is no judge."""
     return SMALL_MODEL in model.lower()
+
+
+def is_reasoning(model: str) -> bool:
+    """Tell whether a model is one of OpenAI's that reason before they answer, under any of its names."""
+    return _REASONING.fullmatch(model.lower()) is not None

@@ -4,14 +4,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Endpoint = Literal["chat", "images"]
+Endpoint = Literal["chat", "images", "embeddings", "rerank"]
 State = Literal["running", "done", "closed_by_client"]
 
 
 class Match(BaseModel):
     """When a rule applies; what is not given matches all. `schema` is the name of the response_format.
 
-    A rule for images must say so; the prompt is their only message.
+    A rule for another endpoint than chat must say so; the prompt, the texts, or the query are its messages.
     """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
@@ -82,6 +82,8 @@ class Ask(BaseModel):
     tools: list[str] = []
     stream: bool = False
     include_usage: bool = False
+    n: int = Field(default=1, ge=1, le=128)
+    stop: list[str] = []
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> "Ask":
@@ -96,6 +98,8 @@ class Ask(BaseModel):
                 "json_schema": described.get("schema"),
                 "tools": [tool.get("function", {}).get("name") for tool in body.get("tools") or []],
                 "stream": bool(body.get("stream")),
+                "n": body.get("n") or 1,
+                "stop": body.get("stop") or [],
                 "include_usage": bool((body.get("stream_options") or {}).get("include_usage")),
             }
         )
@@ -105,6 +109,22 @@ class Ask(BaseModel):
         """Read the body of a request for an image; raises pydantic's ValidationError when it is none."""
         said = [{"role": "user", "content": body.get("prompt")}]
         return cls.model_validate({"endpoint": "images", "model": body.get("model"), "messages": said})
+
+    @classmethod
+    def of_texts(cls, body: dict[str, Any]) -> "Ask":
+        """Read the body of a request for embeddings; raises pydantic's ValidationError when it is none."""
+        given = body.get("input")
+        said = [
+            {"role": "user", "content": text} for text in ([given] if isinstance(given, str) else given or [])
+        ]
+        return cls.model_validate({"endpoint": "embeddings", "model": body.get("model"), "messages": said})
+
+    @classmethod
+    def of_ranking(cls, body: dict[str, Any]) -> "Ask":
+        """Read the body of a request to rerank; raises pydantic's ValidationError when it is none."""
+        said = [{"role": "user", "content": body.get("query")}]
+        model = body.get("model") or "rerank"
+        return cls.model_validate({"endpoint": "rerank", "model": model, "messages": said})
 
     def text(self, role: str | None = None) -> str:
         """Return the text of all messages, or of those of one role."""
@@ -144,6 +164,7 @@ class Seen(BaseModel):
     chunks: int = 0
     status: int = 200
     peer: int = 0
+    key: str = ""
 
 
 def _content(message: dict[str, Any]) -> str:

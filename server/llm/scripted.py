@@ -16,21 +16,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from server.llm.script import Ask, Rule, Seen, State
 from server.llm.scripted_answers import (
-    DEFAULT_DIMENSIONS,
     call_frames,
     chunks_of,
-    embed,
+    embeddings_of,
     ending,
-    envelope,
-    finish_of,
     frame,
     frames_of,
     images_of,
-    packed,
+    ranking_of,
     says,
     send_raw,
     tool_calls_of,
-    usage_of,
+    whole_of,
 )
 
 __all__ = ["ScriptedModel", "Seen"]
@@ -66,6 +63,7 @@ class ScriptedModel:
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/images/generations", self._image)
         app.router.add_post("/v1/embeddings", self._embeddings)
+        app.router.add_post("/v1/rerank", self._rerank)
         app.router.add_put("/script", self._put_script)
         app.router.add_get("/requests", self._get_requests)
         app.router.add_delete("/requests", self._delete_requests)
@@ -82,7 +80,7 @@ class ScriptedModel:
         if runner is not None:
             await runner.cleanup()
 
-    async def until(self, state: State, count: int = 1, *, within: float = 10) -> list[Seen]:
+    async def until(self, state: State, count: int = 1, *, within: float = 28) -> list[Seen]:
         """Wait until so many requests are in a state and return them; raises TimeoutError."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(self._in(state)) >= count)
@@ -122,19 +120,21 @@ class ScriptedModel:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "greenroom"} for name in MODELS]
         return _json({"object": "list", "data": data})
 
-    async def _embeddings(self, request: web.Request) -> web.Response:
+    async def _embeddings(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        given = body.get("input", "")
-        texts = [given] if isinstance(given, str) else given
-        vectors = [embed(text, body.get("dimensions") or DEFAULT_DIMENSIONS) for text in texts]
-        base64_wanted = body.get("encoding_format") == "base64"
-        data = [
-            {"object": "embedding", "index": i, "embedding": packed(v) if base64_wanted else v}
-            for i, v in enumerate(vectors)
-        ]
-        used = sum(len(t.split()) for t in texts)
-        usage = {"prompt_tokens": used, "total_tokens": used}
-        return _json({"object": "list", "data": data, "model": body.get("model"), "usage": usage})
+        try:
+            ask = Ask.of_texts(body)
+        except ValidationError:
+            return _invalid("model and input are needed")
+        return await self._serve(request, ask, body)
+
+    async def _rerank(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        try:
+            ask = Ask.of_ranking(body)
+        except ValidationError:
+            return _invalid("query and documents are needed")
+        return await self._serve(request, ask, body)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -163,6 +163,7 @@ class ScriptedModel:
             stream=ask.stream,
             body=body,
             at=time.monotonic(),
+            key=request.headers.get("Authorization", "").removeprefix("Bearer "),
             peer=request.transport.get_extra_info("peername")[1] if request.transport else 0,
         )
         self.requests.append(seen)
@@ -200,17 +201,12 @@ class ScriptedModel:
             return await self._stream(request, ask, seen, rule=rule, chunks=chunks)
         if rule.break_after is not None:
             return _cut(request, web.Response())
-        if ask.endpoint == "images":
-            return _json(images_of(rule))
+        if ask.endpoint != "chat":
+            return _json(_other(rule, ask, seen.body))
         if rule.delay_ms:
             await asyncio.sleep(rule.delay_ms * len(chunks) / 1000)
         seen.chunks = len(chunks)
-        message: dict[str, Any] = {"role": "assistant", "content": "".join(chunks) or None}
-        if rule.tool_calls:
-            message["tool_calls"] = tool_calls_of(rule, seen.id)
-        choice = {"index": 0, "message": message, "finish_reason": finish_of(rule)}
-        whole = envelope(ask, "chat.completion") | {"choices": [choice], "usage": usage_of(rule, ask, chunks)}
-        return _json(whole)
+        return _json(whole_of(rule, ask, chunks, request=seen.id))
 
     async def _stream(
         self, request: web.Request, ask: Ask, seen: Seen, *, rule: Rule, chunks: Sequence[str]
@@ -240,6 +236,13 @@ class ScriptedModel:
             await response.write(ending(ask, rule, chunks))
         await response.write_eof()
         return response
+
+
+def _other(rule: Rule, ask: Ask, body: dict[str, Any]) -> object:
+    """Return the answer of an endpoint that does not chat."""
+    if ask.endpoint == "images":
+        return images_of(rule)
+    return rule.json_value or (ranking_of(body) if ask.endpoint == "rerank" else embeddings_of(body))
 
 
 def _refusal(rule: Rule) -> web.Response:

@@ -96,6 +96,26 @@ def packed(vector: list[float]) -> str:
     return base64.b64encode(array.array("f", vector).tobytes()).decode()
 
 
+def embeddings_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a request for embeddings, as base64 when that is asked for."""
+    given = body["input"]
+    texts = [given] if isinstance(given, str) else given
+    vectors = [embed(text, body.get("dimensions") or DEFAULT_DIMENSIONS) for text in texts]
+    form: list[Any] = [packed(v) for v in vectors] if body.get("encoding_format") == "base64" else vectors
+    data = [{"object": "embedding", "index": i, "embedding": v} for i, v in enumerate(form)]
+    used = sum(len(text.split()) for text in texts)
+    usage = {"prompt_tokens": used, "total_tokens": used}
+    return {"object": "list", "data": data, "model": body.get("model"), "usage": usage}
+
+
+def ranking_of(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer to a request to rerank: the share of the query's words that a document has."""
+    query = set(body["query"].lower().split())
+    shares = [len(query & set(text.lower().split())) / max(1, len(query)) for text in body["documents"]]
+    order = sorted(range(len(shares)), key=lambda at: (-shares[at], at))[: body.get("top_n")]
+    return {"results": [{"index": at, "relevance_score": shares[at]} for at in order]}
+
+
 def says(rule: Rule) -> bool:
     """Tell whether a rule has a text of its own."""
     return rule.reply is not None or rule.chunks is not None or rule.chunks_count is not None
@@ -167,6 +187,21 @@ def call_frames(ask: Ask, calls: Sequence[dict[str, Any]]) -> list[bytes]:
 def finish_of(rule: Rule) -> str:
     """Return how a reply ends."""
     return "tool_calls" if rule.tool_calls and rule.finish_reason == "stop" else rule.finish_reason
+
+
+def whole_of(rule: Rule, ask: Ask, chunks: Sequence[str], *, request: int) -> dict[str, Any]:
+    """Return an answer that is not streamed, cut before a stop sequence; further choices name themselves."""
+    text = "".join(chunks)
+    for stop in ask.stop:
+        text = text.split(stop, 1)[0]
+    message: dict[str, Any] = {"role": "assistant", "content": text or None}
+    if rule.tool_calls:
+        message["tool_calls"] = tool_calls_of(rule, request)
+    choices = [{"index": 0, "message": message, "finish_reason": finish_of(rule)}]
+    for i in range(1, ask.n):
+        other = {"role": "assistant", "content": f"choice {i}"}
+        choices.append({"index": i, "message": other, "finish_reason": "stop"})
+    return envelope(ask, "chat.completion") | {"choices": choices, "usage": usage_of(rule, ask, chunks)}
 
 
 def images_of(rule: Rule) -> Any:

@@ -19,7 +19,7 @@ from server.llm.providers import is_small
 from server.llm.sse import ReplyParser
 
 MAX_TOKENS = 2**53  # what JSON carries exactly; sums of many still fit into 64 bits
-_MAX_REASON = 100  # characters of a finish_reason
+MAX_REASON = 100  # characters of a finish_reason
 _DRAIN = 0.2  # seconds for an endpoint to end the body after [DONE], so that the connection is used again
 
 
@@ -152,17 +152,24 @@ def measured(
     first_token_ms: float | None = None,
 ) -> Usage:
     """Return the usage of a reply; without the endpoint's count, its cost is unknown."""
-    prompt, completion = _count(tokens, "prompt_tokens"), _count(tokens, "completion_tokens")
-    counted = tokens is not None or is_small(model)
+    prompt, completion, cost_usd = charged(tokens, model=model)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
-        cost_usd=cost(model, prompt_tokens=prompt, completion_tokens=completion) if counted else None,
+        cost_usd=cost_usd,
         first_token_ms=None if first_token_ms is None else round(first_token_ms, 3),
         duration_ms=round(duration_ms, 3),
-        finish_reason=finish_reason[:_MAX_REASON],
+        finish_reason=finish_reason[:MAX_REASON],
         truncated=truncated or None,
     )
+
+
+def charged(tokens: dict[str, Any] | None, *, model: str) -> tuple[int, int, float | None]:
+    """Return the tokens of prompt and completion, and their cost: unknown without the endpoint's count."""
+    prompt, completion = _count(tokens, "prompt_tokens"), _count(tokens, "completion_tokens")
+    if tokens is None and not is_small(model):
+        return prompt, completion, None
+    return prompt, completion, cost(model, prompt_tokens=prompt, completion_tokens=completion)
 
 
 def _count(tokens: dict[str, Any] | None, name: str) -> int:

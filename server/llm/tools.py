@@ -71,6 +71,13 @@ class CallParts:
             call = self._call(fragment, function.get("name"), given)
             call.take(fragment.get("id"), function.get("name"), given)
 
+    def add_whole(self, calls: list[dict[str, Any]]) -> None:
+        """Take the calls of a reply that is not streamed, none of them in fragments; raises like `add`."""
+        for call in calls:
+            function = call.get("function") or {}
+            part = self._begin(None)
+            part.take(call.get("id"), function.get("name"), _text(function.get("arguments")))
+
     def whole(self) -> list[ToolCall]:
         """Return the calls once the reply is whole, with ids made up where they are missing or not unique.
 
@@ -93,6 +100,9 @@ class CallParts:
         for part in reversed(self._calls):
             if (index is None or index == part.index) and not part.ended_by(call_id, name, given):
                 return part
+        return self._begin(index)
+
+    def _begin(self, index: int | None) -> "_Part":
         if len(self._calls) == MAX_CALLS:
             raise Upstream(_TOO_MANY)
         self._calls.append(_Part(index))

@@ -5,7 +5,9 @@ from typing import Literal, Protocol
 
 from server.rooms.entry import Entry
 
-Told = Literal["stop_reply", "stop_run", "session", "socket"]
+Told = Literal[
+    "stop_reply", "stop_answer", "stop_run", "stop_batch", "end_calls", "end_call", "session", "socket"
+]
 
 
 class Listener(Protocol):

@@ -7,7 +7,7 @@ from server.rooms.folds import FOLDS, Fold, family
 
 __all__ = ["FAMILIES", "OPS", "Audience", "Family", "family", "is_endless", "ops_room", "wire_name"]
 
-Audience = Literal["chat", "test", "profile", "guest", "ops"]
+Audience = Literal["chat", "test", "batch", "result", "profile", "guest", "playground", "ops"]
 OPS = "ops"
 DEFAULT_ORG = "default"
 
@@ -27,8 +27,11 @@ class Family:
 FAMILIES: dict[str, Family] = {
     "attempt": Family(fold=FOLDS["attempt"], audience="chat"),
     "test": Family(fold=FOLDS["test"], audience="test"),
+    "batch": Family(fold=FOLDS["batch"], audience="batch"),
+    "result": Family(fold=FOLDS["result"], audience="result"),
     "profile": Family(fold=FOLDS["profile"], audience="profile", endless=True),
     "guest": Family(fold=FOLDS["guest"], audience="guest", endless=True),
+    "playground": Family(fold=FOLDS["playground"], audience="playground", endless=True),
     OPS: Family(fold=FOLDS[OPS], audience="ops", endless=True),
 }
 

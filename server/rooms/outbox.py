@@ -9,7 +9,7 @@ import structlog
 from schemas.stored import Pending
 from server.errors import Unavailable
 from server.rooms.log import Log
-from server.store.aggregates import AggregateStore
+from server.store.aggregates import AggregateStore, Key
 
 log = structlog.get_logger(__name__)
 SWEEP_SECONDS = 2.0
@@ -27,10 +27,10 @@ class Outboxes:
         self._log = log_
         self._stores = {store.name: store for store in stores}
         self._queued: dict[str, asyncio.Future[int]] = {}
-        self._done: list[tuple[str, str, str]] = []
+        self._done: list[tuple[str, Key, str]] = []
         self._wake = asyncio.Event()
 
-    def publish(self, store: str, key: str, outbox: Sequence[Pending]) -> list[asyncio.Future[int]]:
+    def publish(self, store: str, key: Key, outbox: Sequence[Pending]) -> list[asyncio.Future[int]]:
         """Queue an aggregate's events that are not queued yet; the futures give their offsets.
 
         Cancelling a future takes nothing back.
@@ -55,7 +55,7 @@ class Outboxes:
             group.create_task(self._clear())
             group.create_task(self._sweep())
 
-    def _ended(self, store: str, key: str, eid: str, future: asyncio.Future[int]) -> None:
+    def _ended(self, store: str, key: Key, eid: str, future: asyncio.Future[int]) -> None:
         if future.cancelled() or future.exception() is not None:
             self._queued.pop(eid, None)  # left to the sweeper
             return
@@ -75,9 +75,9 @@ class Outboxes:
             for _, _, eid in done:
                 self._queued.pop(eid, None)
 
-    async def _clear_all(self, done: Sequence[tuple[str, str, str]]) -> None:
+    async def _clear_all(self, done: Sequence[tuple[str, Key, str]]) -> None:
         for name, store in self._stores.items():
-            keys: dict[str, list[str]] = {}
+            keys: dict[Key, list[str]] = {}
             for owner, key, eid in done:
                 if owner == name:
                     keys.setdefault(key, []).append(eid)

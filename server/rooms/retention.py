@@ -43,6 +43,10 @@ class Retention:
             if is_endless(name) and top > KEEP_ENTRIES + SLACK:
                 await self._trim(name, keep=KEEP_ENTRIES)
 
+    async def empty(self, name: str) -> None:
+        """Forget all entries that a room has by now; raises Unavailable. Repeating it is harmless."""
+        await self._forget(name, keep=0)
+
     async def _trim(self, name: str, *, keep: int) -> bool:
         """Trim one room; what is wrong with it does not keep the others waiting."""
         try:

@@ -13,6 +13,7 @@ from server.store.guard import guard
 from server.store.pages import Page, page_filter, to_page
 
 T = TypeVar("T", bound=BaseModel)
+Key = str | int
 SWEEP_MS = 3000
 
 
@@ -24,7 +25,7 @@ class AggregateStore(Generic[T]):
         self._model = model
         self._documents = database[name]
 
-    async def get(self, key: str) -> T | None:
+    async def get(self, key: Key) -> T | None:
         """Return an aggregate, None when there is none."""
         with guard():
             document = await self._documents.find_one({"_id": key})
@@ -50,7 +51,7 @@ class AggregateStore(Generic[T]):
         return True
 
     async def change(
-        self, key: str, *, when: dict[str, Any], update: dict[str, Any], outbox: Sequence[Pending] = ()
+        self, key: Key, *, when: dict[str, Any], update: dict[str, Any], outbox: Sequence[Pending] = ()
     ) -> list[Pending] | None:
         """Apply an update and store its events with it, if `when` still holds; journaled.
 
@@ -68,7 +69,7 @@ class AggregateStore(Generic[T]):
             )
         return None if found is None else [Pending.model_validate(p) for p in found.get("outbox", [])]
 
-    async def clear(self, published: Iterable[tuple[str, list[str]]]) -> None:
+    async def clear(self, published: Iterable[tuple[Key, list[str]]]) -> None:
         """Remove events that are in their logs from the outboxes."""
         writes = []
         for key, eids in published:
@@ -78,7 +79,7 @@ class AggregateStore(Generic[T]):
             with guard():
                 await self._documents.bulk_write(writes, ordered=True)
 
-    async def waiting(self) -> list[tuple[str, list[Pending]]]:
+    async def waiting(self) -> list[tuple[Key, list[Pending]]]:
         """Return the outboxes that have waited for more than 3 s: their process died or was cut off."""
         query = {
             "outbox_at": {"$exists": True},

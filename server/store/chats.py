@@ -6,14 +6,14 @@ from motor.motor_asyncio import AsyncIOMotorDatabase
 
 from schemas.attempt import Chat
 from schemas.stored import Owner
-from server.store.aggregates import AggregateStore
 from server.store.guard import guard
 from server.store.pages import Page, page_filter, to_page
+from server.store.replying import ReplyingStore
 
 MAX_CHAT_BYTES = 10 * 1024 * 1024
 
 
-class ChatStore(AggregateStore[Chat]):
+class ChatStore(ReplyingStore[Chat]):
     """Chats, and what is inside them."""
 
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
@@ -26,21 +26,13 @@ class ChatStore(AggregateStore[Chat]):
         return (Owner.model_validate(row["owner"]), row["org"]) if row else None
 
     def _owned(self, owner: dict[str, Any]) -> dict[str, Any]:
-        return {"$or": [super()._owned(owner), {"reply.owner": owner}]}
+        return {"$or": [{"work": {"$elemMatch": {"owner": owner}}}, super()._owned(owner)]}
 
     async def overdue(self) -> list[str]:
         """Return open chats whose time is up."""
         query = {"deadline": {"$exists": True}, "status": "open", "$expr": {"$lte": ["$deadline", "$$NOW"]}}
         with guard():
             found = await self._documents.find(query, projection={"_id": 1}).limit(100).to_list(100)
-        return [d["_id"] for d in found]
-
-    async def stops(self, owner: str) -> list[str]:
-        """Return chats whose reply, produced by this owner, is to be stopped."""
-        with guard():
-            found = await self._documents.find(
-                {"reply.owner": owner, "reply.stop": True}, projection={"_id": 1}
-            ).to_list(100)
         return [d["_id"] for d in found]
 
     async def of_attempt(self, chat_ids: list[str]) -> list[Chat]:

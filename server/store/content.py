@@ -1,6 +1,6 @@
 """Authored content, one collection for all kinds."""
 
-from typing import Any
+from typing import Any, Literal
 
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import ReturnDocument, UpdateOne
@@ -11,12 +11,13 @@ from server.store.guard import guard
 from server.store.pages import Page, page_filter, to_page
 
 # The fields of bodies that hold ids of a kind.
-_REFERRING: dict[ContentKind, tuple[str, ...]] = {
+_REFERRING: dict[ContentKind | Literal["pipeline"], tuple[str, ...]] = {
     "persona": ("persona_id", "profile_personas.persona_id"),
     "rubric": ("rubric_id", "scenarios.rubric_id", "runs.rubric_id"),
     "document": ("document_ids",),
     "scenario": ("scenarios.scenario_id",),
     "agent": ("agent_ids",),
+    "pipeline": ("pipeline_id",),
 }
 # Fields of bodies that are too long for lists, which tell their number in a field beside the others.
 _COUNTED: dict[ContentKind, tuple[str, str]] = {"benchmark": ("runs", "run_count")}
@@ -111,7 +112,9 @@ class ContentStore:
             rows = await found.sort([("created_at", 1), ("_id", 1)]).to_list(5)
         return [row["_id"] for row in rows]
 
-    async def naming(self, kind: ContentKind, key: str, *, org: str) -> list[StoredContent]:
+    async def naming(
+        self, kind: ContentKind | Literal["pipeline"], key: str, *, org: str
+    ) -> list[StoredContent]:
         """Return up to five documents, without bodies, that refer to one by any field of its kind."""
         fields = _REFERRING.get(kind, ())
         if not fields:

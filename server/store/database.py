@@ -9,16 +9,37 @@ from pymongo.write_concern import WriteConcern
 
 from server.store.attempts import AttemptStore
 from server.store.chats import ChatStore
+from server.store.chunks import INDEXES as CHUNK_INDEXES
+from server.store.chunks import ChunkStore
 from server.store.content import ContentStore
+from server.store.counters import CounterStore
 from server.store.drafts import DraftStore
 from server.store.entries import EntryStore
+from server.store.evaluator_resources import INDEXES as EVALUATOR_INDEXES
+from server.store.evaluator_resources import EvaluatorResourceStore
+from server.store.evaluator_runs import EvaluatorRunStore
+from server.store.evaluators import INDEXES as RESULT_INDEXES
+from server.store.evaluators import EvaluatorResultStore
 from server.store.generations import GenerationStore
 from server.store.guard import guard
+from server.store.indexing import INDEXES as INDEXING_INDEXES
+from server.store.indexing import IndexingStore
+from server.store.jobs import INDEXES as JOB_INDEXES
+from server.store.jobs import JobStore
 from server.store.keys import KeyStore
 from server.store.media import MediaStore
+from server.store.pipeline_documents import INDEXES as DOCUMENT_INDEXES
+from server.store.pipeline_documents import PipelineDocumentStore
+from server.store.pipeline_files import INDEXES as FILE_INDEXES
+from server.store.pipeline_files import PipelineFileStore
+from server.store.pipelines import INDEXES as PIPELINE_INDEXES
+from server.store.pipelines import PipelineStore
+from server.store.playground import INDEXES as SESSION_INDEXES
+from server.store.playground import PlaygroundStore
 from server.store.processes import ProcessStore
 from server.store.replays import RUN_INDEXES, ReplayStore
 from server.store.requests import RequestStore
+from server.store.results import ResultStore
 from server.store.sessions import SessionStore
 from server.store.tests import INDEXES as TEST_INDEXES
 from server.store.tests import InvocationStore, RecordingStore, RunStore, TestStore
@@ -54,6 +75,18 @@ class Store:
         self.generations = GenerationStore(self.database)
         self.media = MediaStore(self.database)
         self.replays = ReplayStore(self.database)
+        self.jobs = JobStore(self.database)
+        self.results = ResultStore(self.database)
+        self.counters = CounterStore(self.database)
+        self.evaluator_resources = EvaluatorResourceStore(self.database)
+        self.evaluator_results = EvaluatorResultStore(self.database)
+        self.evaluator_runs = EvaluatorRunStore(self.database)
+        self.playground = PlaygroundStore(self.database)
+        self.pipelines = PipelineStore(self.database)
+        self.pipeline_documents = PipelineDocumentStore(self.database)
+        self.pipeline_files = PipelineFileStore(self.database)
+        self.chunks = ChunkStore(self.database)
+        self.indexing = IndexingStore(self.database)
 
     async def prepare(self) -> None:
         """Create the indexes and the log's epoch; safe to repeat and to run in several processes at once."""
@@ -104,7 +137,18 @@ class Store:
                     )
                 ]
             )
-            for name, indexes in TEST_INDEXES.items():
+            for name, indexes in (
+                *TEST_INDEXES.items(),
+                *JOB_INDEXES.items(),
+                *EVALUATOR_INDEXES.items(),
+                *RESULT_INDEXES.items(),
+                *SESSION_INDEXES.items(),
+                *PIPELINE_INDEXES.items(),
+                *DOCUMENT_INDEXES.items(),
+                *FILE_INDEXES.items(),
+                *CHUNK_INDEXES.items(),
+                *INDEXING_INDEXES.items(),
+            ):
                 await self.database[name].create_indexes(indexes)
             await self.database.generation_counts.create_indexes(
                 [IndexModel([("created_at", ASCENDING)], expireAfterSeconds=48 * 3600)]

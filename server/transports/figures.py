@@ -7,6 +7,13 @@ from server.logs import ERRORS
 from server.transports import keys
 from server.transports.http_events import SESSIONS
 
+QUEUES = (keys.JOBS, keys.BATCH_JOBS, keys.EVALUATOR_JOBS, keys.INDEX_JOBS)
+
+
+def replies_of(app: web.Application) -> int:
+    """Return how many replies and answers this process is producing."""
+    return app[keys.CONVERSATION].running + len(app[keys.PLAYGROUND].replies.running)
+
 
 def figures_of(app: web.Application) -> Figures:
     """Return the figures of an application; sockets and open streams count as connections."""
@@ -14,8 +21,8 @@ def figures_of(app: web.Application) -> Figures:
     streams = sum(session.attached for session in app.get(SESSIONS, {}).values())
     return Figures(
         connections=app[keys.SOCKETS].connections + streams,
-        replies_running=app[keys.CONVERSATION].running,
-        jobs=app[keys.JOBS].running,
+        replies_running=replies_of(app),
+        jobs=sum(app[key].running for key in QUEUES),
         deltas=hub.log.deltas,
         deliveries=hub.deliveries,
         errors=ERRORS.total,

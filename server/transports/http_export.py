@@ -9,8 +9,9 @@ from aiohttp import web
 from schemas.attempt import Attempt, Chat
 from schemas.envelope import Id
 from server.engine.attempts.export import to_csv, to_json
-from server.engine.attempts.export_page import POLICY, to_page
+from server.engine.attempts.export_page import to_page
 from server.engine.attempts.reading import Reading
+from server.engine.reports.page import POLICY
 from server.errors import BadRequest
 from server.transports import keys
 from server.transports.http_query import id_of

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from server.logs import ERRORS
 from server.transports import keys
+from server.transports.figures import replies_of
 from server.transports.http_events import SESSIONS
 from server.transports.http_health import PULSE
 from server.transports.socketio.outbox import SLOW
@@ -50,7 +51,27 @@ class Figures(Collector):
         hub, bell, sessions = app[keys.HUB], app[keys.BELL], app.get(SESSIONS, {})
         return (
             ("connections", "Open socket connections", app[keys.SOCKETS].connections),
-            ("replies_running", "Replies that this process is producing", app[keys.CONVERSATION].running),
+            ("replies_running", "Replies that this process is producing", replies_of(app)),
+            (
+                "batch_runs_running",
+                "Runs of batch jobs that go on in this process",
+                app[keys.BATCH_KEEPER].runs,
+            ),
+            (
+                "evaluator_calls_running",
+                "Calls to agents that are under way in this process",
+                app[keys.EVALUATOR_KEEPER].talking,
+            ),
+            (
+                "pipelines_indexing",
+                "Pipelines whose documents this process indexes now",
+                app[keys.INDEX_KEEPER].running,
+            ),
+            (
+                "index_bytes",
+                "Bytes that the indexes of pipelines take in memory, about",
+                app[keys.INDEXES].size,
+            ),
             ("rooms_loaded", "Rooms in memory", hub.loaded),
             ("commit_seconds", "Duration of the last group commit", hub.log.commit_seconds),
             ("queue_bytes", "Bytes that wait for the log", hub.log.queue_bytes),

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from aiohttp import web
 
-from schemas.envelope import Id
+from schemas.envelope import Id, Problem
 from server.engine.attempts.reading import Wanted
 from server.errors import BadRequest, NotFound
 
 T = TypeVar("T")
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 200
-MAX_DIGITS = 16  # of numbers that JavaScript can hold
+MAX_NUMBER = 2**53 - 1  # that JavaScript can hold
 FLAGS: Mapping[str, bool] = {"1": True, "true": True, "0": False, "false": False, "": False}
 
 
@@ -30,29 +30,31 @@ def wanted_of(request: web.Request) -> Wanted:
 
 def limit_of(request: web.Request) -> int:
     """Return `?limit=`, 50 without one."""
-    limit = number_of(request, "limit")
-    if limit is None:
-        return DEFAULT_LIMIT
-    if not 1 <= limit <= MAX_LIMIT:
-        raise BadRequest(f"limit: a number from 1 to {MAX_LIMIT} is needed.")
-    return limit
+    return number_in(request, "limit", default=DEFAULT_LIMIT, least=1, most=MAX_LIMIT)
 
 
-def number_of(request: web.Request, name: str) -> int | None:
-    """Return a whole number that is not negative, None when it is not given."""
+def number_of(request: web.Request, name: str, *, least: int = 0, most: int = MAX_NUMBER) -> int | None:
+    """Return a whole number, None when it is not given."""
     text = request.query.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS):
-        raise BadRequest(f"{name}: a whole number, not negative, is needed.")
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(MAX_NUMBER))
+    if not (digits and least <= int(text) <= most):
+        raise _refusal(name, f"a whole number from {least} to {most} is needed.", kind="int_parsing")
     return int(text)
+
+
+def number_in(request: web.Request, name: str, *, default: int, least: int = 0, most: int) -> int:
+    """Return a whole number, the default when it is not given."""
+    found = number_of(request, name, least=least, most=most)
+    return default if found is None else found
 
 
 def flag_of(request: web.Request, name: str) -> bool:
     """Return whether a flag is set."""
     flag = FLAGS.get(request.query.get(name, ""))
     if flag is None:
-        raise BadRequest(f"{name}: 1 or 0 is needed.")
+        raise _refusal(name, "1 or 0 is needed.", kind="bool_parsing")
     return flag
 
 
@@ -62,13 +64,13 @@ def choice_of(request: web.Request, name: str, choices: Mapping[str, T]) -> T | 
     if text is None:
         return None
     if text not in choices:
-        raise BadRequest(f"{name}: one of {', '.join(choices)} is needed.")
+        raise _refusal(name, f"one of {', '.join(choices)} is needed.", kind="enum")
     return choices[text]
 
 
 def id_of(request: web.Request, name: str = "id") -> Id:
     """Return the id in an address; what is no id names nothing."""
-    found = _uuid(request.match_info[name])
+    found = uuid_of(request.match_info[name])
     if found is None:
         raise NotFound()
     return found
@@ -79,16 +81,22 @@ def id_of_query(request: web.Request, name: str) -> Id | None:
     text = request.query.get(name)
     if text is None:
         return None
-    found = _uuid(text)
+    found = uuid_of(text)
     if found is None:
         raise NotFound(f"{name}: there is no such object, or it is not yours.")
     return found
 
 
-def _uuid(text: str) -> Id | None:
+def uuid_of(text: str) -> Id | None:
+    """Return the id that a text is, None when it is none."""
     if len(text) != len(str(UUID(int=0))):
         return None
     try:
         return str(UUID(text))
     except ValueError:
         return None
+
+
+def _refusal(name: str, needed: str, *, kind: str) -> BadRequest:
+    """Return the refusal of a parameter; `details` say where it stands."""
+    return BadRequest(f"{name}: {needed}", details=[Problem(loc=["query", name], msg=needed, type=kind)])

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from schemas.envelope import Id
-from server.engine.attempts.export_page import POLICY
 from server.engine.replay.reading import ReplayReading
-from server.engine.replay.report import Report, Reports, Writer
+from server.engine.replay.report import Reports, Writer
 from server.engine.replay.report_csv import CsvReport
 from server.engine.replay.report_json import JsonReport
 from server.engine.replay.report_junit import JunitReport
 from server.engine.replay.report_page import PageReport
+from server.engine.reports.page import POLICY
+from server.engine.spool import Spool
 from server.transports import keys
 from server.transports.http_query import choice_of, id_of, id_of_query, number_of
 from server.transports.http_requests import identify
@@ -60,14 +60,17 @@ class HttpReport:
             invocation_id=id_of_query(request, "invocation_id"),
             cycle=number_of(request, "cycle"),
         )
+        name = f"test-{report.test_id}.{chosen.extension}"
+        headers = report_headers(name, chosen.content_type, shown=chosen.shown)
         try:
-            return await _send(request, report, chosen)
+            return await send_report(request, report, headers)
         finally:
             report.close()
 
 
-async def _send(request: web.Request, report: Report, chosen: Format) -> web.StreamResponse:
-    response = web.StreamResponse(headers=_headers(report.test_id, chosen))
+async def send_report(request: web.Request, report: Spool, headers: dict[str, str]) -> web.StreamResponse:
+    """Send a report that is whole; the caller closes it."""
+    response = web.StreamResponse(headers=headers)
     response.content_length = report.size
     await response.prepare(request)
     if request.method != "HEAD":
@@ -77,11 +80,12 @@ async def _send(request: web.Request, report: Report, chosen: Format) -> web.Str
     return response
 
 
-def _headers(test_id: Id, chosen: Format) -> dict[str, str]:
-    disposition = "inline" if chosen.shown else "attachment"
+def report_headers(filename: str, content_type: str, *, shown: bool) -> dict[str, str]:
+    """Return the headers of a report, which browsers show or save."""
+    disposition = "inline" if shown else "attachment"
     return {
-        "Content-Type": f"{chosen.content_type}; charset=utf-8",
-        "Content-Disposition": f'{disposition}; filename="test-{test_id}.{chosen.extension}"',
+        "Content-Type": f"{content_type}; charset=utf-8",
+        "Content-Disposition": f'{disposition}; filename="{filename}"',
         "Content-Security-Policy": POLICY,
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",

@@ -10,6 +10,7 @@ SEND_BUFFER = 64 * 1024
 LINGER_SECONDS = 2.0
 SILENCE_SECONDS = 20.0
 BYTES_ACKED = slice(120, 128)  # of Linux's tcp_info, since 4.1
+BYTES_RECEIVED = slice(128, 136)
 
 
 def bound(wire: asyncio.Transport) -> None:
@@ -33,6 +34,15 @@ def acknowledged(wire: asyncio.Transport) -> int | None:
     waiting = fcntl.ioctl(raw.fileno(), termios.TIOCOUTQ, bytes(4))
     info = raw.getsockopt(stdsocket.IPPROTO_TCP, stdsocket.TCP_INFO, BYTES_ACKED.stop)
     return int.from_bytes(info[BYTES_ACKED], sys.byteorder) if any(waiting) else None
+
+
+def received(wire: asyncio.Transport) -> int | None:
+    """Return how many bytes a peer has sent so far, read or not; None when the system cannot tell."""
+    raw = wire.get_extra_info("socket")
+    if raw is None or raw.fileno() < 0 or sys.platform != "linux":
+        return None
+    info = raw.getsockopt(stdsocket.IPPROTO_TCP, stdsocket.TCP_INFO, BYTES_RECEIVED.stop)
+    return int.from_bytes(info[BYTES_RECEIVED], sys.byteorder)
 
 
 def end(wire: asyncio.Transport, last: bytes) -> None:

@@ -1,6 +1,7 @@
 """Somebody with nothing to do with an attack, in a process of its own, who sees whether it is felt.
 
-It practises, follows its chat, and sends a cheap event every 50 ms; it writes a line of JSON for each answer.
+It practises, follows its chat, and sends a cheap event every 50 ms; it writes a line of JSON for each event,
+and for each answer.
 """
 
 import asyncio
@@ -49,6 +50,7 @@ class Bystander:
         self._answers: list[tuple[float, float]] = []
         self._news = asyncio.Event()
         self._reader: Task[None] | None = None
+        self._asked = 0.0
         self.last = 0
 
     async def start(self) -> None:
@@ -80,6 +82,11 @@ class Bystander:
         async with asyncio.timeout(PATIENCE):
             await self._news.wait()
 
+    def waits(self) -> float:
+        """Return the seconds for which it has waited for an answer; 0 when it waits for none."""
+        answered = self._answers[-1][0] if self._answers else 0.0
+        return time.monotonic() - self._asked if self._asked > answered else 0.0
+
     async def before(self) -> Felt:
         """Return what was felt in the last moment."""
         return await self.since(time.monotonic() - RECENT_SECONDS)
@@ -98,6 +105,9 @@ class Bystander:
             line = await self._program.line()
             assert line, f"the bystander ended: {self._program.told()}"
             told = orjson.loads(line)
+            if "asked" in told:
+                self._asked = told["asked"]
+                continue
             if "ms" in told:
                 self._answers.append((told["at"], told["ms"]))
             else:
@@ -116,14 +126,15 @@ class Practising:
         self._acks: dict[int, asyncio.Future[Any]] = {}
         self._number = 0
         self._room = ""
+        self._ids: dict[str, Any] = {}
         self._offset = 0
         self._free = True
+        self._speaks = asyncio.Event()
 
     async def run(self) -> None:
         """Practise until the connection ends, which it must not."""
-        reading = asyncio.create_task(self._read())
-        asking = asyncio.create_task(self._ask())
-        done, _ = await asyncio.wait([reading, asking], return_when=asyncio.FIRST_COMPLETED)
+        parts = [asyncio.create_task(part) for part in (self._read(), self._ask(), self._speak())]
+        done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
         raise ConnectionError
@@ -139,19 +150,27 @@ class Practising:
 
     async def _ask(self) -> None:
         started = await self._call("attempt_start", practice_id=practice("one"))
-        ids = {"attempt_id": started["attempt_id"], "chat_id": started["chat_id"]}
+        self._ids = {"attempt_id": started["attempt_id"], "chat_id": started["chat_id"]}
         self._room = f"attempt_{started['chat_id']}"
         tell(ready=True)
         count = 0
         while True:
             at = time.monotonic()
+            tell(asked=at)
             await self._call("attempt_leave", chat_id=new())
             tell(at=at, ms=(time.monotonic() - at) * 1000)
             count += 1
             if self._free and count % SPEAKS_EVERY == 0:
                 self._free = False
-                await self._call("attempt_message", **ids, message="And then?")
+                self._speaks.set()
             await passes(EVERY_SECONDS, because="latency is sampled at a steady pace")
+
+    async def _speak(self) -> None:
+        """Speak beside the asking, which would miss a stall while it waited for this."""
+        while True:
+            await self._speaks.wait()
+            self._speaks.clear()
+            await self._call("attempt_message", **self._ids, message="And then?")
 
     async def _read(self) -> None:
         async for message in self._wire:

@@ -52,11 +52,11 @@ class Program:
         async with asyncio.timeout(WITHIN), self._told:
             await self._told.wait_for(lambda: any(text in line for line in self.err))
 
-    async def finish(self, number: signal.Signals | None = None) -> Finished:
+    async def finish(self, number: signal.Signals | None = None, *, within: float = WITHIN) -> Finished:
         """Send a signal and return what the command left behind when it has ended."""
         if number is not None:
             self.process.send_signal(number)
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(within):
             while await self._line():
                 pass
             await self._errors

@@ -1,4 +1,5 @@
-// Read numbered text, bytes and acks; where it is asked for, start the upgrade in the middle of the stream.
+// Read numbered text, bytes and acks; where it is asked for, start the upgrade in the middle of the stream, which
+// goes on until the upgrade is done.
 import { io } from "socket.io-client";
 
 import { given, report } from "./client.mjs";
@@ -7,6 +8,7 @@ const sizes = given.sizes;
 const numbers = [];
 const wrong = [];
 let opened;
+let begun = false; // the upgrade
 const socket = io(given.url, {
   transports: given.transports,
   upgrade: given.transports.length > 1 && given.upgrade_after === 0,
@@ -26,7 +28,9 @@ function check(number, parts) {
 function note(number) {
   numbers.push(number);
   if (numbers.length % 5 === 0) socket.emit("ask", (answer) => numbers.push(answer));
-  if (numbers.length === given.upgrade_after) socket.io.engine._probe("websocket");
+  if (begun || given.upgrade_after === 0 || numbers.length < given.upgrade_after) return;
+  begun = true;
+  socket.io.engine._probe("websocket");
 }
 
 socket.on("connect", () => {
@@ -40,6 +44,7 @@ socket.on("bytes", (number, ...parts) => {
 });
 socket.on("done", (number) => {
   numbers.push(number);
-  report({ numbers, wrong, opened, closed: socket.io.engine.transport.name });
+  if (socket.io.engine.transport.name !== given.transports.at(-1)) socket.emit("flow", given.count); // not upgraded
+  else report({ numbers, wrong, opened, closed: socket.io.engine.transport.name });
 });
 socket.on("disconnect", (reason) => report({ numbers, wrong, opened, reason }));

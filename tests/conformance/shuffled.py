@@ -22,9 +22,9 @@ class ShuffledLoop(asyncio.SelectorEventLoop):
         self._random = random.Random(seed)
 
     def _run_once(self) -> None:
-        ready = list(self._ready)
+        # one by one: the database's threads append to it meanwhile, and nothing of that may be lost
+        ready = [self._ready.popleft() for _ in range(len(self._ready))]
         self._random.shuffle(ready)
-        self._ready.clear()
         self._ready.extend(ready)
         super()._run_once()  # type: ignore[misc]
 

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from handlers import HANDLERS
 from schemas.content import CONTENT_KINDS
 from schemas.events import CLIENT_EVENTS, EXTRA_SERVER_EVENTS, SERVER_EVENTS
-from server.__main__ import app as commands
 from server.app import make_app
+from server.cli.commands import app as commands
 from server.cli.tables import DOCUMENTS, TABLES, fill, sent_server_events, served_client_events
 from server.engine.pack_shapes import SHAPES, Shape
 from server.engine.packs import read_pack

@@ -92,7 +92,7 @@ async def test_a_killed_one_comes_back_under_the_same_url_and_empty(tmp_path: Pa
         await say(url, "SET key value")
         before = living(tmp_path).pid
         os.kill(before, signal.SIGKILL)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while living(tmp_path).pid == before:
                 await asyncio.sleep(0)
         assert await say(url, "EXISTS key") == [b":0\r\n"]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.content import AnyContent, ContentKind, Home, Persona, Practice, Rubric, Scenario
+from schemas.content import AnyContent, Home, Persona, Practice, Rubric, Scenario
+from server.engine.pack_pipelines import PackKind
 from server.engine.packs import Pack, PackError, PackProblem, content_id, read_pack
 
 T = TypeVar("T", bound=AnyContent)
@@ -204,7 +205,7 @@ def test_another_pack_is_named_when_it_is_loaded() -> None:
     source = SMALL.replace("persona: maya\n", "persona: support-desk/ruth\n")
     ruth = content_id("support-desk", "persona", "ruth")
 
-    def known(kind: ContentKind, content: str) -> bool:
+    def known(kind: PackKind, content: str) -> bool:
         return (kind, content) == ("persona", ruth)
 
     assert of_kind(read_pack(source, file="p", known=known), Scenario)[0].persona_id == ruth
@@ -253,7 +254,7 @@ def test_every_mistake_is_reported_with_its_place() -> None:
             "pack: {id: a, name: A}\n",
             1,
             (
-                "the pack is empty: add parameters, personas, rubrics, documents, agents, "
+                "the pack is empty: add pipelines, parameters, personas, rubrics, documents, agents, "
                 "scenarios, practices, homes, benchmarks"
             ),
         ),

@@ -86,7 +86,7 @@ async def test_the_recorded_pauses_are_kept(server: Server, cast: Cast, speed: f
     assert came[-1][1] - first >= 300
     for when, at in came:
         assert when - began >= (at - first) / 1000 / speed
-    assert loop.time() - began < (came[-1][1] - first) / 1000 / speed + 5
+    assert loop.time() - began < (came[-1][1] - first) / 1000 / speed + 15
 
 
 async def test_from_and_to_are_both_played(server: Server, cast: Cast, client: Client) -> None:
@@ -235,7 +235,7 @@ async def test_replays_end_with_their_connection(server: Server, cast: Cast) -> 
         assert len(tasks) == before + 2
         await one.client.disconnect()
         await http.drop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while len(tasks) > before:
                 await talk.client.send("attempt_join", chat_id=talk.chat_id)
         await http.resume()
@@ -253,7 +253,7 @@ async def test_a_server_that_stops_does_not_wait_for_replays(server: Server, cas
                 await client.send("room_replay", room=talk.room, speed=HARDLY, **{"from": pauses(talk)[0]})
                 await client.until("replay_entry")
             stopping = loop.time()
-    assert loop.time() - stopping < 10
+    assert loop.time() - stopping < 20
 
 
 async def test_a_replay_needs_somebody_who_listens(server: Server, cast: Cast) -> None:

@@ -11,6 +11,8 @@ from tests.support.clients import Socket
 from tests.support.running import Server
 from tests.support.trials import HANGING, begin, refused
 
+QUICK = 1.0
+
 
 async def test_it_cancels_what_runs_and_gives_it_back(server: Server, runner: Client) -> None:
     await server.script(HANGING)
@@ -18,10 +20,8 @@ async def test_it_cancels_what_runs_and_gives_it_back(server: Server, runner: Cl
     runs = [await trial.send(name) for name in ("greeting", "short")]
     for run_id in runs:
         await trial.hears(run_id, "Half of it")
-    began = time.monotonic()
     ack = await runner.send("test_stop", invocation_id=trial.invocation_id)
     await server.model.until("closed_by_client", 2)
-    assert time.monotonic() - began < 1
     assert ack["stopped"] == 2
     stopped = await runner.until("test_stopped")
     assert (stopped["success"], sorted(stopped["run_ids"])) == (True, sorted(runs))
@@ -35,6 +35,20 @@ async def test_it_cancels_what_runs_and_gives_it_back(server: Server, runner: Cl
     again = await trial.run("greeting")
     assert again not in runs
     assert not runner.named("test_error")
+
+
+async def test_it_is_quick(server: Server, author: Socket) -> None:
+    """Who does not give a run back loses it after 3 s; a machine that stalls does not do so each time."""
+    await server.script(HANGING)
+    trial = await begin(author)
+    took: list[float] = []
+    while len(took) < 5 and min(took, default=QUICK) >= QUICK:
+        await trial.hears(await trial.send("short"), "Half of it")
+        began = time.monotonic()
+        await author.send("test_stop", invocation_id=trial.invocation_id)
+        await server.model.until("closed_by_client", len(took) + 1)
+        took.append(time.monotonic() - began)
+    assert min(took) < QUICK
 
 
 async def test_nothing_to_stop(author: Socket) -> None:
@@ -72,6 +86,20 @@ async def test_from_two_sides_at_once(server: Server, cast: Cast, author: Socket
     assert max(a["stopped"] for a in acks) == 1
     await author.until("test_stopped", success=True)
     assert (await trial.stored(server.app[keys.STORE], "short")).state == "pending"
+
+
+async def test_who_runs_follows_on_when_somebody_else_stops(
+    server: Server, cast: Cast, author: Socket
+) -> None:
+    """A stop may be told of when the next replay has begun already: it does not end the invocation."""
+    await server.script(HANGING)
+    trial, other = await begin(author), await cast.author()
+    await trial.hears(await trial.send("short"), "Half of it")
+    await other.send("test_stop", invocation_id=trial.invocation_id)
+    await author.until("test_stopped")
+    await server.script()
+    again = await other.send("test_run", **trial.ids, run_id=trial.original("short"))
+    await author.until("test_run_complete", run_id=again["run_id"])
 
 
 async def test_the_same_request_stops_once(server: Server, author: Socket) -> None:

@@ -4,19 +4,14 @@ from tests.conftest import Cast
 from tests.support.attempts import begin, refused
 from tests.support.running import Server
 
-SOON_MS = 2_500  # a limit of 1 s, at most 1 s to notice it, and some for a busy machine
-
 
 async def test_an_overdue_chat_ends_and_is_graded(server: Server, cast: Cast) -> None:
-    await server.script({"chunks": ["Well"], "hang": True})
+    await server.script({"match": {"last_contains": "Hurry"}, "chunks": ["Well"], "hang": True, "times": 1})
     learner = await cast.learner()
     patient, hurried = await begin(learner, "patient"), await begin(learner, "hurried")
-    await hurried.send()
-    begun = await learner.until("attempt_chat_started", chat_id=hurried.chat_id)
-    await server.script()
-    ended = await learner.until("attempt_chat_ended")
+    await hurried.send("Hurry!")
+    ended = await learner.until("attempt_chat_ended")  # nothing else would ever end it: the model hangs
     assert ended["chat_id"] == hurried.chat_id
-    assert ended["at"] - begun["at"] < SOON_MS
     graded = learner.named("attempt_graded")[0]
     assert graded["grade_id"] == ended["grade_id"]
     assert learner.named("attempt_assistant_complete")[0]["state"] == "stopped"

@@ -72,6 +72,7 @@ def right(event: str, talk: Talk, entry: str) -> Data:
         "option_ids": [new()],
         "previous_chat_map": {entry: None},
         "room": talk.room,
+        "pipeline_id": new(),
         "speed": 0,
     }
     return {f: given[f] for f in HANDLERS[event].schema.model_fields if f in given}

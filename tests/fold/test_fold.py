@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from schemas.envelope import Id
-from schemas.events import SERVER_EVENTS
+from schemas.events import EXTRA_SERVER_EVENTS, SERVER_EVENTS
 from server.rooms.folds import CHAT_EVENTS
 from server.transports import keys
 from tests.conftest import Cast
 from tests.fold.oracle import check_chat, check_profile, log_of, shown_by
 from tests.support.clients import Socket
+from tests.support.grounded import PIPELINE, load_grounded
+from tests.support.grounded import begin as begin_grounded
 from tests.support.running import Server, practice
 
 VERDICT = {"schema": "Verdict"}
@@ -212,6 +214,22 @@ async def ungraded(play: Play) -> None:
     await play.learner.until("attempt_ended")
 
 
+async def grounded(play: Play) -> None:
+    """One reply with its sources, one that is stopped, and one whose pipeline is gone."""
+    await load_grounded(play.server)
+    await play.server.script({"match": {"last_contains": "Count"}, **SLOW}, {"reply": "In two weeks."})
+    talk = await begin_grounded(play.learner)
+    play.attempts.append(talk.attempt_id)
+    play.chats.append(talk.chat_id)
+    await talk.say("When are refunds paid?")
+    await talk.send("Count the parcels.")
+    await play.learner.until("attempt_sources", count=2)
+    await play.learner.send("attempt_stop", chat_id=talk.chat_id)
+    await play.server.app[keys.STORE].pipelines.delete(PIPELINE)
+    await talk.say("When does the shop open?")
+    assert [bool(t["sources"]) for t in play.learner.named("attempt_sources")] == [True, True, False]
+
+
 SCENES: dict[Callable[[Play], Awaitable[None]], set[str]] = {
     turns: BEGUN | REPLY,
     tree: REPLY,
@@ -227,6 +245,7 @@ SCENES: dict[Callable[[Play], Awaitable[None]], set[str]] = {
     overdue: {"attempt_chat_ended", "attempt_ended"},
     openings: REPLY,
     ungraded: {"attempt_chat_ended", "attempt_ended", "attempt_graded"},
+    grounded: {*REPLY, "attempt_sources", "attempt_stopped"},
 }
 
 
@@ -241,7 +260,8 @@ async def test_the_log_folds_to_the_store(
 
 def test_every_event_that_can_be_an_entry_is_covered() -> None:
     shown = set().union(*SCENES.values())
-    known = {name for name in SERVER_EVENTS if name.startswith("attempt_")}
+    events = (*SERVER_EVENTS, *EXTRA_SERVER_EVENTS)
+    known = {name for name in events if name.startswith("attempt_")}
     assert shown == known - PRIVATE - VOICE
     assert shown >= CHAT_EVENTS
 

@@ -58,7 +58,7 @@ async def test_a_job_may_be_woken_again_when_it_is_done(
     jobs = make_jobs()
     jobs.handle("run", work)
     await started(jobs, run_jobs)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(work.ran) < 3:
             await jobs.wake("run", "one")
 
@@ -94,6 +94,76 @@ async def test_two_share_the_work(make_jobs: MakeJobs, run_jobs: RunJobs, work: 
     await other.until(1)
     assert sorted(work.ran + other.ran) == ["a", "b"]
     assert door.running == 0
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+async def test_a_job_that_runs_elsewhere_is_done_once_more(
+    valkey_url: str, run_jobs: RunJobs, work: Work, slots: int
+) -> None:
+    """What it is woken for may have come after it looked; with free slots it is delivered while it runs."""
+    name = new()
+    jobs, door = (Jobs(url=valkey_url, name=name, slots=count) for count in (slots, 0))
+    jobs.handle("run", work)
+    await started(jobs, run_jobs)
+    await started(door, run_jobs)
+    work.hold("one")
+    await door.wake("run", "one")
+    await work.until(1)
+    for _ in range(5):
+        await door.wake("run", "one")
+    await door.wake("run", "two")
+    if slots > 1:
+        await work.until(2)
+    work.release("one")
+    await work.until(3)
+    await work.until_idle()
+    await door.wake("run", "last")
+    await work.until(4)
+    assert (sorted(work.ran), work.ran[-1]) == (["last", "one", "one", "two"], "last")
+
+
+async def test_a_run_that_ends_takes_no_later_wake_with_it(
+    valkey_url: str, run_jobs: RunJobs, work: Work
+) -> None:
+    """Its job was delivered twice while it ran, and is queued a third time when it ends."""
+    name = new()
+    jobs, door = (Jobs(url=valkey_url, name=name, slots=count) for count in (2, 0))
+    jobs.handle("run", work)
+    await started(jobs, run_jobs)
+    await started(door, run_jobs)
+    work.hold("one", "two")
+    await door.wake("run", "one")
+    await work.until(1)
+    await door.wake("run", "one")
+    await door.wake("run", "two")
+    await work.until(2)  # the second delivery is over: it makes room for this
+    work.release("one")
+    work.hold("one")
+    await work.until(3)
+    await door.wake("run", "one")
+    work.release("one")
+    await work.until(4)
+    assert work.ran == ["one", "two", "one", "one"]
+    work.release("two")
+
+
+async def test_a_free_process_need_not_wait_for_one_that_is_at_the_same_job(
+    valkey_url: str, run_jobs: RunJobs, work: Work
+) -> None:
+    name, other = new(), Work()
+    busy, door = Jobs(url=valkey_url, name=name, slots=1), Jobs(url=valkey_url, name=name, slots=0)
+    busy.handle("run", work)
+    await started(busy, run_jobs)
+    await started(door, run_jobs)
+    work.hold("one")
+    await door.wake("run", "one")
+    await work.until(1)
+    free = Jobs(url=valkey_url, name=name, slots=1)
+    free.handle("run", other)
+    await started(free, run_jobs)
+    await door.wake("run", "one")
+    await other.until(1)
+    assert (work.ran, other.ran) == (["one"], ["one"])
 
 
 async def test_names_do_not_meet(valkey_url: str, run_jobs: RunJobs, work: Work) -> None:

@@ -10,6 +10,8 @@ import structlog
 from schemas.attempt import Chat
 from schemas.envelope import Usage, utc_now
 from schemas.stored import Pending, RunningReply
+from server.engine.conversation.chat_place import ChatPlace
+from server.engine.conversation.grounded import Grounding
 from server.engine.conversation.reply import Reply
 from server.engine.ids import new
 from server.transports import keys
@@ -67,10 +69,9 @@ async def test_a_reply_that_cannot_be_encoded_ends_as_failed(server: Server, cas
     assert chat is not None
     ended: asyncio.Future[tuple[Chat | None, list[Pending]]] = asyncio.Future()
     await Reply(
-        chat,
+        ChatPlace(chat, running, store=store.chats, process=process.name, grounding=Grounding()),
         running,
         party=Miscounting(),
-        store=store,
         hub=server.app[keys.HUB],
         process=process,
         settled=lambda _, chat, outbox: ended.set_result((chat, outbox)),

@@ -114,14 +114,12 @@ async def check_whole(world: World, learner: Socket, chat_id: str) -> None:
 
 
 async def test_a_database_that_dies_and_returns_costs_nothing(world: World) -> None:
+    """It is back well before the lease of 8 s ends, also where everything takes long."""
     learner = await world.cast.learner()
     chat = await talk(world, learner)
     other = await learner.send("attempt_start", practice_id=practice("one"))
     said = {"attempt_id": other["attempt_id"], "chat_id": other["chat_id"], "message": "Are you there?"}
     await world.kill()
-    refused = await learner.call("attempt_message", **said)
-    assert refused["error"]["code"] == "unavailable"
-    await world.health("degraded")
     await world.revive()
     await world.health("ok")
     await check_whole(world, learner, chat["chat_id"])
@@ -143,6 +141,7 @@ async def test_every_event_is_refused_while_the_database_is_away(world: World) -
         ("attempt_next", {"attempt_id": chat["attempt_id"]}),
     ]
     await world.kill()
+    await world.health("degraded")
     for refused in await asyncio.gather(*(over_http.call(name, **data) for name, data in events)):
         assert refused["error"]["code"] == "unavailable", refused
         assert refused["error"]["retryable"] is True

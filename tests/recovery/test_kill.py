@@ -17,7 +17,7 @@ from tests.support.running import practice
 from tests.support.tail import Tail
 
 KILLS = 10
-TAKEOVER_MS = 15_000
+TAKEOVER_MS = 15_000  # once a server is there
 WORDS = [f"{n} " for n in range(2000)]
 A_LONG_REPLY = {"match": {"last_contains": "Count"}, "chunks": WORDS, "delay_ms": 10}
 Model = tuple[ScriptedModel, str]
@@ -99,13 +99,13 @@ async def test_ten_kills_in_the_middle_of_replies(mortal: ServerProcess, model: 
     token = mortal.token(new())
     cut: list[Spoken] = []
     unsure: list[Spoken] = []
-    kills: list[float] = []
+    outages: list[tuple[float, float]] = []
     for _ in range(KILLS):
         long, last, killed_at = await one_life(mortal, token, rng)
         cut.append(long)
         unsure.append(last)
-        kills.append(killed_at)
         await mortal.start()
+        outages.append((killed_at, time.time() * 1000))
     async with socket(mortal.url, {"token": token}) as client:
         for spoken in cut + unsure:
             await rejoin(client, spoken.tail)
@@ -114,7 +114,7 @@ async def test_ten_kills_in_the_middle_of_replies(mortal: ServerProcess, model: 
         for spoken in cut:
             await client.until("attempt_error", chat_id=spoken.chat_id)
             spoken.tail.take(client)
-            await check_interrupted(mortal, spoken, kills)
+            await check_interrupted(mortal, spoken, outages)
         for spoken in unsure:
             if not spoken.tail.named("attempt_assistant_complete"):  # it may have come before the kill
                 await client.until("attempt_assistant_complete", chat_id=spoken.chat_id)
@@ -122,7 +122,9 @@ async def test_ten_kills_in_the_middle_of_replies(mortal: ServerProcess, model: 
             await check_said_once(mortal, spoken)
 
 
-async def check_interrupted(mortal: ServerProcess, spoken: Spoken, kills: list[float]) -> None:
+async def check_interrupted(
+    mortal: ServerProcess, spoken: Spoken, outages: list[tuple[float, float]]
+) -> None:
     """Check that a cut reply was closed in time with what its followers saw."""
     chat = await stored(mortal, spoken.chat_id)
     user, reply = chat.messages
@@ -138,8 +140,8 @@ async def check_interrupted(mortal: ServerProcess, spoken: Spoken, kills: list[f
     (error,) = spoken.tail.named("attempt_error")
     assert (error["type"], error["code"], error["message_id"]) == ("send", "unavailable", reply.id)
     assert error["offset"] == complete["offset"] + 1
-    before = max(at for at in kills if at <= complete["at"])  # each kill may have hit who was taking over
-    assert complete["at"] - before < TAKEOVER_MS
+    ready = max(ready for killed, ready in outages if killed <= complete["at"])  # a kill may hit a takeover
+    assert complete["at"] - ready < TAKEOVER_MS
 
 
 async def check_said_once(mortal: ServerProcess, spoken: Spoken) -> None:
@@ -159,11 +161,11 @@ async def test_grading_is_finished_by_the_next_process(mortal: ServerProcess, mo
         end = await client.send("attempt_end", attempt_id=spoken.attempt_id, chat_id=spoken.chat_id)
         await client.until("attempt_grading_progress")
         await mortal.kill()
-        killed_at = time.time() * 1000
         await client.client.wait()
         spoken.tail.take(client)
     model[0].script([])
     await mortal.start()
+    ready_at = time.time() * 1000
     async with socket(mortal.url, {"token": token}) as client:
         await rejoin(client, spoken.tail)
         ended = await client.until("attempt_chat_ended", chat_id=spoken.chat_id)
@@ -171,7 +173,7 @@ async def test_grading_is_finished_by_the_next_process(mortal: ServerProcess, mo
         await client.until("attempt_ended", attempt_id=spoken.attempt_id)
     (graded,) = spoken.tail.named("attempt_graded")
     assert graded["grade_id"] == end["grade_id"] == ended["grade_id"]
-    assert graded["at"] - killed_at < TAKEOVER_MS
+    assert graded["at"] - ready_at < TAKEOVER_MS
     chat = await stored(mortal, spoken.chat_id)
     assert [g.grade_id for g in chat.grades] == [end["grade_id"]]
     assert chat.ended

@@ -14,9 +14,22 @@ from tests.support.trials import begin
 GROWING = (
     "attempts",
     "chats",
+    "chunk_sweeps",
     "drafts",
+    "evaluator_results",
+    "evaluator_runs",
+    "evaluator_setups",
     "generations",
+    "indexing",
     "invocations",
+    "job_requests",
+    "job_results",
+    "job_translations",
+    "jobs",
+    "pipeline_documents",
+    "pipeline_files",
+    "pipelines",
+    "playground_sessions",
     "recordings",
     "runs",
     "sessions",
@@ -53,6 +66,8 @@ async def ask(store: Store) -> None:
     for owners in (store.attempts, store.chats, store.generations):
         await owners.orphans(living)
         await owners.orphans(living, besides=[new()])
+    await ask_for_sessions(store)
+    await ask_for_pipelines(store)
     await store.chats.overdue()
     await store.chats.stops("one")
     for ledger in (store.tests, store.invocations, store.runs):
@@ -64,12 +79,93 @@ async def ask(store: Store) -> None:
     await store.runs.uncounted()
     await store.runs.orphaned(living, besides=[new()])
     await store.runs.orphaned_gradings(living, besides=[new()])
+    await ask_for_jobs(store)
+    await ask_for_results(store)
     await store.sessions.at_home([new()], "one")
     await store.sessions.elsewhere([new()], "one")
     await store.sessions.touch([new()])
     await store.sessions.expire(120, sparing=living)
     await store.sessions.expire(120, sparing=living, sockets=True)
     await store.sessions.find_socket(new(), within=120)
+
+
+async def ask_for_sessions(store: Store) -> None:
+    """Ask whatever is asked for sessions of the playground."""
+    sessions = store.playground
+    await sessions.waiting()
+    await sessions.orphans({"one"})
+    await sessions.orphans({"one"}, besides=[new()])
+    await sessions.stops("one")
+    await sessions.kept([new()], "one")
+    await sessions.replying(new())
+    await sessions.mine(new(), user_key="profile_1", org="default")
+    await sessions.of_pipelines([new()])
+    await sessions.forgotten()
+    await sessions.drop([new()], seconds=1)
+
+
+async def ask_for_pipelines(store: Store) -> None:
+    """Ask whatever is asked for the indexing of pipelines, and for what deleted ones leave."""
+    indexing = store.indexing
+    await indexing.orphaned({"one"}, besides=[new()])
+    await indexing.queued()
+    await indexing.recut()
+    await indexing.embedded_by_others("one")
+    await indexing.waits(new())
+    await indexing.batch(new())
+    await store.chunks.sweep()
+    await store.pipelines.deleted()
+    await store.pipeline_documents.drop_some(new())
+    await store.pipeline_files.drop_loose()
+
+
+async def ask_for_jobs(store: Store) -> None:
+    """Ask whatever is asked for batch jobs."""
+    job_id = new()
+    await store.jobs.waiting()
+    await store.jobs.queued(seal="one")
+    await store.jobs.queued(seal="one", sealed=True)
+    await store.jobs.orphaned({"one"}, besides=[job_id], seal="one")
+    await store.jobs.sealed_by_nobody({"one"}, mine="one", seconds=900)
+    await store.jobs.fences([job_id])
+    await store.jobs.count(job_id, fence=1, figures={"results": 1})
+    await store.jobs.drop_loose()
+    await store.jobs.request(job_id)
+    await store.jobs.translation(job_id, "k")
+    await store.jobs.listed("default", state=None, limit=5, cursor=None)
+    await store.jobs.listed("default", state="queued", limit=5, cursor=None)
+    await store.results.page(job_id, from_=0, limit=5)
+    await store.results.end_all(job_id, "failed")
+
+
+async def ask_for_results(store: Store) -> None:
+    """Ask whatever is asked for results of evaluators."""
+    results, runs = store.evaluator_results, store.evaluator_runs
+    await results.waiting()
+    await runs.waiting()
+    await results.queued()
+    await results.orphaned({"one"}, besides=[1])
+    await results.fences([1])
+    await results.connected(1, fence=1)
+    await results.drop_loose()
+    await results.setup(1, version=1)
+    await results.keep_setup(1)
+    await results.take_webhook(lease_seconds=1.0, besides=[1], not_of=["other"])
+    await results.of_key("default", "key")
+    await results.listed("default", agent=None, skip=0, limit=5)
+    await results.listed("default", agent=1, skip=0, limit=5)
+    await results.rooms({"org": "default"}, limit=5, cursor=None)
+    await runs.count(1)
+    await runs.unfinished(1)
+    await runs.facts([1])
+    await runs.of_result(1, whole=True)
+    await runs.size(1)
+    await runs.connected([1], fence=1)
+    await runs.to_cancel([1])
+    await runs.judge_again(1, ends=1)
+    await runs.listed({"org": "default"}, skip=0, limit=5)
+    await runs.listed({"org": "default", "agent": 1}, skip=0, limit=5)
+    await runs.listed({"org": "default", "status": "running"}, skip=0, limit=5)
 
 
 async def test_nothing_that_grows_is_read_whole(server: Server, cast: Cast) -> None:
@@ -93,3 +189,13 @@ async def test_a_query_without_an_index_is_found_out(server: Server) -> None:
     async with profiled(store) as answers:
         await store.runs.exists({"name": "no such name"})
     assert len(scanned(store, answers)) == 1
+
+
+async def test_pipelines_with_many_documents_that_wait_are_found_by_few_of_them(server: Server) -> None:
+    store = server.app[keys.STORE]
+    rows = [{"_id": new(), "id": str(n), "pipeline_id": f"p{n % 2}", "state": "queued"} for n in range(500)]
+    await store.database.pipeline_documents.insert_many(rows)
+    async with profiled(store) as answers:
+        assert set(await store.indexing.queued()) == {"p0", "p1"}
+    looks = [a for a in answers if "DISTINCT_SCAN" in a["planSummary"]]
+    assert [a["keysExamined"] < 10 for a in looks] == [True]

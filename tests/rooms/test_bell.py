@@ -21,6 +21,7 @@ from tests.support.valkey import ValkeyServer, valkey_server
 
 DATABASE = "bell"
 QUIET = 0.4
+SOON = 15.0  # on a machine that stalls; rooms are checked every 30 s
 PREFIX = "conformance:"
 
 
@@ -91,7 +92,7 @@ async def check_goes_on(nodes: Nodes, room: str, client: Client, *, after: int) 
     began = time.monotonic()
     await publish(nodes[0], room, 1)
     await client.until(room, after + 1)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < SOON
     check_followed(client, room, after=0, upto=after + 1)
     await client.close()
 
@@ -246,7 +247,7 @@ async def test_one_that_was_never_there_costs_latency_only(store: Store, room: s
         began = time.monotonic()
         await publish(nodes[0], room, 20)
         await client.until(room, 20)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < SOON
         assert not any(node.bell.healthy for node in nodes)
         await client.close()
 
@@ -279,7 +280,7 @@ async def test_ringing_never_waits_for_one_that_hangs(store: Store, valkey: Valk
         try:
             began = time.monotonic()
             await publish(first, room, 200)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < SOON
         finally:
             valkey.resume()
 

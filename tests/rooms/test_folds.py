@@ -35,6 +35,7 @@ def event(name: str, *, maybe: dict[str, st.SearchStrategy[Any]] | None = None, 
 
 MESSAGE, GRADE, PARENT = one_of("m", 5), one_of("g"), one_of("m", 5)
 TEXT = st.text(max_size=5)
+SOURCE = {"document_id": "d", "chunk_id": "k", "score": 0.5, "excerpt": "It begins so."}
 CHAT_EVENTS = st.lists(
     st.one_of(
         event("attempt_user_start", message_id=MESSAGE, created_at=AT, maybe={"parent_message_id": PARENT}),
@@ -44,6 +45,7 @@ CHAT_EVENTS = st.lists(
         ),
         event("attempt_progress", content_type="delta", content=TEXT, message_id=MESSAGE),
         event("attempt_progress", content_type="delta", content=TEXT, message_id=MESSAGE),
+        event("attempt_sources", message_id=MESSAGE, sources=st.lists(st.just(SOURCE), max_size=2)),
         event(
             "attempt_assistant_complete",
             message_id=MESSAGE,

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 
 from tests.scaled.cluster import Cluster, cluster
+from tests.support.batches import MIRROR
 
 HERE = Path(__file__).parent
 LONG = "a-data-directory-whose-name-is-too-long-for-the-address-of-a-socket-" + "x" * 40
@@ -26,7 +27,8 @@ async def shared(
     """Run two servers behind one port."""
     folder = tmp_path_factory.mktemp("scaled") / LONG
     folder.mkdir()
-    async with cluster(mongod_url, valkey_url, folder=folder, workers=("third", "fourth")) as running:
+    workers = ("third", "fourth")
+    async with cluster(mongod_url, valkey_url, folder=folder, workers=workers, url_mirror=MIRROR) as running:
         yield running
 
 

@@ -10,7 +10,7 @@ from tests.support.clients import Socket, socket
 from tests.support.running import practice
 from tests.support.tail import Tail
 
-STOPPED_WITHIN = 3.0
+STOPPED_WITHIN = 12.0  # on a machine that stalls; the reply takes 20 s
 WORDS = [f"{n} " for n in range(2000)]
 
 

@@ -19,7 +19,7 @@ from tests.scaled.cluster import Cluster
 
 OPEN = "/socket.io/?EIO=4&transport=polling"
 REQUESTS = 40
-AT_ONCE = 1.0
+AT_ONCE = 10.0  # on a machine that stalls; each request waits 5 s for a sibling that does not answer
 
 
 @asynccontextmanager
@@ -111,7 +111,7 @@ async def test_a_body_is_never_taken_for_a_request(shared: Cluster, method: str)
                 await reader.readuntil(b"HTTP/1.1 ")
         writer.write(hidden)
         writer.write_eof()
-        async with asyncio.timeout(AT_ONCE * 20):
+        async with asyncio.timeout(2 * AT_ONCE):
             answers = await reader.read()
         assert b"alive" not in answers
         assert b'"status"' not in answers
@@ -170,11 +170,14 @@ async def test_what_is_no_handed_request_is_dropped(mortal: Cluster) -> None:
 
 
 async def test_a_stopped_server_leaves_nothing_behind(mortal: Cluster) -> None:
-    before = await siblings(mortal)
+    running: set[str] = set()
+    async with strangers(mortal) as http:
+        while len(running) < 2:  # not those that a test has killed, which are forgotten only later
+            running.add(sibling_of((await opened(http)).partition(".")[0]))
+    assert running <= names_in(mortal)
     await mortal.stop(*mortal.servers)
-    left = before - await siblings(mortal)
-    assert len(left) == 2
-    assert names_in(mortal).isdisjoint(left)
+    assert running.isdisjoint(await siblings(mortal))
+    assert running.isdisjoint(names_in(mortal))
 
 
 async def siblings(cluster: Cluster) -> set[str]:

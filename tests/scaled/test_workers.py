@@ -9,8 +9,8 @@ from tests.scaled.cluster import Cluster
 from tests.support.clients import socket
 from tests.support.trials import HANGING, Trial, begin
 
-STOPPED_WITHIN = 1.0
-TAKEN_WITHIN = 5.0
+STOPPED_WITHIN = 10.0  # on a machine that stalls; the model never ends
+TAKEN_WITHIN = 9.5  # likewise; who does not give it back keeps it for 10 s
 LOST_WITHIN = 25.0
 RUN = "greeting"
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.soak.soak import MB, soak
 from tests.soak.ways import ALL
 
@@ -10,6 +12,7 @@ MEMORY = 16 * MB  # of some hundred it is warmth; what each of many may leave is
 POOL = 32  # connections that the driver may keep open to the database
 
 
+@pytest.mark.timeout(300)
 async def test_nothing_is_left_of_some_hundred_connections(mongod_url: str, tmp_path: Path) -> None:
     report = await soak(mongod_url, tmp_path, count=CONNECTIONS, unload=False)
     assert report.errors == 0

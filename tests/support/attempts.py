@@ -132,6 +132,8 @@ def notice_of(event: str) -> str:
     """Return the event that tells the sender of a failure."""
     if event == "generate":
         return "generation_error"
+    if event.startswith("playground_"):
+        return "playground_error"
     return "test_error" if event.startswith("test_") else "attempt_error"
 
 

@@ -10,7 +10,7 @@ import orjson
 import socketio
 
 Event = tuple[str, dict[str, Any]]
-PATIENCE = 20.0
+PATIENCE = 28.0  # less than the 30 s after which what was lost is looked for
 
 
 class Recorder:
@@ -81,7 +81,8 @@ async def socket(url: str, auth: dict[str, Any] | None = None, **options: Any) -
     async with aiohttp.ClientSession() as http:  # of our own, because a refused client leaves its one open
         client = socketio.AsyncClient(reconnection=False, http_session=http)
         recorder = Socket(client)
-        await client.connect(url, auth=auth or {}, **{"transports": ["websocket"], **options})
+        given = {"transports": ["websocket"], "wait_timeout": 10, **options}
+        await client.connect(url, auth=auth or {}, **given)
         try:
             await recorder.until("connection_confirmed")
             yield recorder

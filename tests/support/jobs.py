@@ -44,14 +44,14 @@ class Work:
             self.at_once -= 1
             await self._note()
 
-    async def until(self, count: int, *, within: float = 10) -> None:
+    async def until(self, count: int, *, within: float = 28) -> None:
         """Wait until so many jobs have begun."""
         async with asyncio.timeout(within), self._changed:
             await self._changed.wait_for(lambda: len(self.ran) >= count)
 
     async def until_idle(self) -> None:
         """Wait until no job runs."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: self.at_once == 0)
 
     async def _note(self) -> None:

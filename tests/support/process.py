@@ -80,5 +80,9 @@ def environment(settings: Settings) -> dict[str, str]:
     }
     if settings.redis_url is not None:
         given["REDIS_URL"] = settings.redis_url
+    if settings.url_mirror is not None:
+        given["GREENROOM_URL_MIRROR"] = settings.url_mirror
+    if settings.private_urls is not None:
+        given["GREENROOM_PRIVATE_URLS"] = settings.private_urls
     kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")}
     return kept | {name: text(value) for name, value in given.items()}

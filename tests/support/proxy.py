@@ -84,10 +84,10 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(target: str) -> AsyncIterator[Proxy]:
-    """Run a proxy in front of a server's URL."""
+async def proxy(target: str, *, port: int = 0) -> AsyncIterator[Proxy]:
+    """Run a proxy in front of a server's URL, on a port of its own or a given one."""
     passing = Proxy(target)
-    listening = await asyncio.start_server(passing.serve, "127.0.0.1", 0)
+    listening = await asyncio.start_server(passing.serve, "127.0.0.1", port)
     passing.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
     try:
         yield passing

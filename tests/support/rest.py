@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -18,7 +19,7 @@ class Rest:
 
     def __init__(self, http: aiohttp.ClientSession, url: str, *, profile: Id, token: str | None) -> None:
         self._http = http
-        self._url = url
+        self.url = url
         self.profile = profile
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.answered: Mapping[str, str] = {}
@@ -34,7 +35,10 @@ class Rest:
     ) -> bytes:
         """Return the body of an answer that must have a status; its headers are kept in `answered`."""
         async with self._http.request(
-            method, f"{self._url}/api/v1/{path}", data=data, headers={**self.headers, **(headers or {})}
+            method,
+            f"{self.url}/api/v1/{path}",
+            data=BytesIO(data) if data else None,  # of large bytes aiohttp warns
+            headers={**self.headers, **(headers or {})},
         ) as response:
             body = await response.read()
             assert response.status == status, (response.status, body)
@@ -60,7 +64,7 @@ class Rest:
         """Return the status of an answer that may be any."""
         headers = {**self.headers, **({"If-Match": version} if version else {})}
         async with self._http.request(
-            method, f"{self._url}/api/v1/{path}", data=orjson.dumps(body), headers=headers
+            method, f"{self.url}/api/v1/{path}", data=orjson.dumps(body), headers=headers
         ) as response:
             return response.status
 
@@ -71,7 +75,7 @@ class Rest:
 
     async def start(self, practice_id: Id) -> dict[str, Any]:
         """Start an attempt of a practice."""
-        address = f"{self._url}/socket/v5/client/attempt/start"
+        address = f"{self.url}/socket/v5/client/attempt/start"
         async with self._http.post(
             address, json={"practice_id": practice_id}, headers=self.headers
         ) as response:

@@ -45,7 +45,7 @@ async def is_served(connection: Connection) -> bool:
     reader, writer = connection
     try:
         writer.write(ASK)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return b"200 OK" in await reader.readuntil(b"ok")
     except (asyncio.IncompleteReadError, ConnectionError):
         writer.transport.abort()
@@ -54,7 +54,7 @@ async def is_served(connection: Connection) -> bool:
 
 async def gone(peers: Peers, *, but: int = 0) -> None:
     """Wait until no more than some connections count."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while sum(len(peers.places.of(name)) for name in peers.places.names) > but:
             await asyncio.sleep(0)
 

@@ -112,7 +112,7 @@ async def test_who_stays_over_the_limit_is_disconnected(mongod_url: str) -> None
         await closed(ws)
         flood.cancel()
         await asyncio.gather(flood, return_exceptions=True)
-        assert 0.5 <= asyncio.get_running_loop().time() - started < 3
+        assert asyncio.get_running_loop().time() - started >= 0.5
         assert shop.serving.server.eio.ended == {"rate limited": 1}
         assert len(shop.desk.calls) < 10
         await other.send_str('421["echo",{}]')

@@ -7,7 +7,7 @@ from types import MethodType
 
 from server.transports.expiry import MAX_SLEEP, Expiry
 
-PATIENCE = 5
+PATIENCE = 28
 LONG = 100_000.0
 
 

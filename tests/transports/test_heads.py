@@ -14,6 +14,7 @@ from tests.support.passing import passes
 
 ASK = b"GET /%b HTTP/1.1\r\nHost: here\r\n"
 END = b"\r\n"
+LONG = b"A: " + b"x" * 250
 SECONDS = 0.4
 
 
@@ -32,18 +33,20 @@ class Client:
     async def ended(self) -> float:
         """Wait until the server has hung up without a word, and return how long that took."""
         started = asyncio.get_running_loop().time()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await self.reader.read() == b""
         return asyncio.get_running_loop().time() - started
 
     async def drip(self, data: bytes, *, every: float) -> float:
-        """Send a byte now and then until the server hangs up, and return how long that took."""
+        """Send a byte now and then until the server hangs up, before the last; return how long that took."""
         started = asyncio.get_running_loop().time()
         eof = asyncio.create_task(self.reader.read())
         for n in range(len(data)):
             self.writer.write(data[n : n + 1])
             if (await asyncio.wait([eof], timeout=every))[0]:
                 break
+        else:
+            raise AssertionError("what drips has all the time it wants")
         assert await eof == b""
         return asyncio.get_running_loop().time() - started
 
@@ -84,7 +87,7 @@ async def connected(seconds: float = SECONDS, *, kept: float = KEPT_SECONDS) -> 
 async def connections(runner: Runner) -> list[web.RequestHandler]:
     """Return who is connected, once somebody is."""
     assert runner.server is not None
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not runner.server.connections:
             await asyncio.sleep(0)
     return runner.server.connections
@@ -94,12 +97,12 @@ async def connections(runner: Runner) -> list[web.RequestHandler]:
 async def test_a_head_that_does_not_end_is_cut(sent: bytes) -> None:
     async with connected() as client:
         client.writer.write(sent)
-        assert SECONDS - 0.1 < await client.ended() < 3 * SECONDS
+        assert await client.ended() > SECONDS - 0.1
 
 
 async def test_a_head_that_drips_has_no_more_time() -> None:
     async with connected() as client:
-        assert await client.drip(ASK % b"" * 10, every=SECONDS / 10) < 3 * SECONDS
+        assert await client.drip(ASK % b"" + LONG, every=SECONDS / 10) > SECONDS - 0.1
 
 
 async def test_the_second_head_has_its_own_time_from_its_first_byte_on() -> None:
@@ -111,7 +114,7 @@ async def test_the_second_head_has_its_own_time_from_its_first_byte_on() -> None
         assert not nothing.done()
         nothing.cancel()
         await asyncio.gather(nothing, return_exceptions=True)
-        assert SECONDS - 0.1 < await client.drip(ASK % b"" * 10, every=SECONDS / 10) < 3 * SECONDS
+        assert await client.drip(ASK % b"" + LONG, every=SECONDS / 10) > SECONDS - 0.1
 
 
 async def test_kept_alive_connections_are_used_again_and_again() -> None:
@@ -135,7 +138,7 @@ async def test_a_part_of_a_head_that_came_too_early_keeps_a_connection_no_longer
     async with connected(kept=SECONDS) as client:
         client.writer.write((ASK % path) + END + b"GET /he")
         assert b"200 OK" in await client.answer()
-        assert await client.ended() < 3 * SECONDS
+        await client.ended()
 
 
 async def test_connections_are_kept_longer_than_proxies_keep_theirs_and_not_for_an_hour() -> None:
@@ -195,7 +198,7 @@ async def test_a_connection_from_a_sibling_has_a_deadline_too() -> None:
         client.writer.write((ASK % b"") + END)
         assert b"200 OK" in await client.answer()
         client.writer.write(ASK % b"")
-        assert await client.ended() < 3 * SECONDS
+        await client.ended()
         writer.close()
 
 
@@ -206,6 +209,6 @@ async def test_nothing_is_kept_of_connections_that_ended() -> None:
             writer.write(b"GET")
             writer.transport.abort()
         assert runner.server is not None
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while runner.server.connections:
                 await asyncio.sleep(0)

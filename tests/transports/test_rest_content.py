@@ -110,7 +110,9 @@ async def test_pages_hold_everything_once(people: People) -> None:
 
 async def test_bad_limits(people: People) -> None:
     for query in ("limit=0", "limit=201", "limit=-1", "limit=x", "limit=", "limit=1.5", "limit=٣"):
-        assert await people.a("learner").refused(f"personas?{query}", status=400) == "bad_request"
+        error = (await people.a("learner").get(f"personas?{query}", status=400))["error"]
+        assert error["code"] == "bad_request"
+        assert [problem["loc"] for problem in error["details"]] == [["query", "limit"]]
 
 
 BAD_CURSORS = ("x", "%00", "e30=", "W10=", "WzEsMl0=", "bnVsbA==", "WzFlOTksImEiXQ==", "ü")

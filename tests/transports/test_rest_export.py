@@ -29,10 +29,11 @@ from schemas.grade import (
     Strength,
 )
 from schemas.stored import Owner
-from server.engine.attempts.export import COLUMNS, FORMULA, safe_cell, to_csv, to_json
+from server.engine.attempts.export import COLUMNS, to_csv, to_json
 from server.engine.attempts.export_page import to_page
-from server.engine.attempts.markup import Mark, marked
 from server.engine.ids import new
+from server.engine.reports.cells import FORMULA, safe_cell
+from server.engine.reports.markup import Mark, marked
 from tests.conftest import Cast
 from tests.engine.grading_cases import NOW, make_rubric, make_scenario, make_transcript, uid
 from tests.support.rest import People

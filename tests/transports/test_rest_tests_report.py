@@ -10,9 +10,9 @@ import pytest
 
 from schemas.content import Agent
 from schemas.test import Run
-from server.engine.attempts.export import FORMULA
 from server.engine.ids import derive, new
 from server.engine.replay.report_csv import REPORT_COLUMNS
+from server.engine.reports.cells import FORMULA
 from server.transports import keys
 from tests.engine.grading_cases import uid
 from tests.support.rest import People, Rest

@@ -34,7 +34,7 @@ from server.engine.attempts.proceed import Proceeding, own_room
 from server.engine.attempts.quiz import asked, result
 from server.engine.attempts.work import Works
 from server.engine.conversation import Conversation
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 from server.engine.ids import derive
 from server.engine.pending import pending
 from server.engine.watching.ops import attempt_event

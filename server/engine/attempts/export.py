@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from schemas.attempt import (
 from schemas.envelope import iso, utc_now
 from schemas.grade import Grade, GroupGrade
 from server.engine.attempts.views import attempt_view, chat_view, timer_view
+from server.engine.reports.cells import safe_cell
 
 COLUMNS = (
     *(
@@ -33,9 +33,6 @@ COLUMNS = (
     ),
     *("state", "text", "criterion", "level", "points", "total_points", "pass_points", "passed", "quotes"),
 )
-INVISIBLE = re.compile(r"^[\s\x00-\x1f\u00ad\u200b-\u200f\u2060\ufeff]+")  # readers may drop these
-# What spreadsheets take for the beginning of a formula, also in the wide forms of East Asian keyboards.
-FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 Row = dict[str, object]
 
 
@@ -82,17 +79,6 @@ def to_csv(attempt: Attempt, chats: list[Chat]) -> bytes:
         for row in _rows(chat):
             writer.writerow({name: safe_cell(value) for name, value in {**common, **row}.items()})
     return text.getvalue().encode()
-
-
-def safe_cell(value: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str) and (value.startswith(FORMULA) or INVISIBLE.sub("", value).startswith(FORMULA)):
-        return f"'{value}"
-    return value
 
 
 def _rows(chat: Chat) -> Iterator[Row]:

@@ -9,7 +9,8 @@ from schemas.grade import (
     JudgeNote,
     Strength,
 )
-from server.engine.attempts.markup import Html, join, tag
+from server.engine.reports.markup import Html, join, tag
+from server.engine.reports.page import result
 
 HEADINGS = ("Criterion", "Levels", "Points")
 
@@ -31,11 +32,6 @@ def grade_part(chat: Chat, grade: Grade) -> Html:
             _notes("Analysis", [tag("li", tag("div", text, cls="text")) for text in grade.analyses]),
         ]
     )
-
-
-def result(*, passed: bool) -> Html:
-    """Return whether something was passed."""
-    return tag("span", "passed" if passed else "not passed", cls="chip yes" if passed else "chip no")
 
 
 def _total(grade: Grade) -> Html:

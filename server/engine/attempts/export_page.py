@@ -1,8 +1,5 @@
 """An attempt as one page to read and to print: transcripts with their grades, nothing to load."""
 
-from datetime import datetime
-from pathlib import Path
-
 from schemas.attempt import (
     Attempt,
     Chat,
@@ -12,12 +9,11 @@ from schemas.attempt import (
 from schemas.content import Question
 from schemas.envelope import utc_now
 from schemas.grade import Grade
-from server.engine.attempts.export_grade import grade_part, result
-from server.engine.attempts.markup import Html, Mark, escape, join, marked, tag
+from server.engine.attempts.export_grade import grade_part
 from server.engine.conversation.parties import path_to
+from server.engine.reports.markup import Html, Mark, join, marked, tag
+from server.engine.reports.page import closing, moment, opening, result
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-STYLE = Html(Path(__file__).with_suffix(".css").read_text())
 STATES = {"stopped": "stopped by the learner", "interrupted": "interrupted", "failed": "failed"}
 
 
@@ -29,25 +25,10 @@ def to_page(attempt: Attempt, chats: list[Chat]) -> bytes:
             tag("p", _about(attempt), cls="meta"),
             _overview(chats) if chats else tag("p", "No scenario has been practised yet."),
             *(_chat(chat) for chat in chats),
-            tag("footer", f"Attempt {attempt.id} · exported {moment(utc_now())}"),
         ]
     )
-    head = join(
-        [
-            Html(
-                '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-            ),
-            Html(f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'),
-            tag("title", f"{attempt.name} – attempt"),
-            tag("style", STYLE),
-        ]
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'.encode()
-
-
-def moment(time: datetime) -> str:
-    """Return a time for people, in UTC."""
-    return f"{time.day} {time:%B %Y, %H:%M} UTC"
+    foot = closing(f"Attempt {attempt.id} · exported {moment(utc_now())}")
+    return f"{opening(f'{attempt.name} – attempt', body=body)}{foot}".encode()
 
 
 def _about(attempt: Attempt) -> str:
@@ -139,9 +120,16 @@ def _message(chat: Chat, message: Message, marks: list[Mark]) -> Html:
             cls="who",
         ),
         tag("div", marked(message.content, marks), cls="text", dir="auto"),
+        _sources(message),
         cls=message.role,
         style=colour,
     )
+
+
+def _sources(message: Message) -> Html | None:
+    """Return what a reply rests on, best first."""
+    shown = [tag("li", f"{s.document or s.document_id}: {s.excerpt}") for s in message.sources or []]
+    return tag("details", tag("summary", f"Sources ({len(shown)})"), tag("ol", *shown)) if shown else None
 
 
 def _marks(grade: Grade) -> dict[str, list[Mark]]:

@@ -20,7 +20,7 @@ from server.engine.attempts.chats import ChatMaker
 from server.engine.attempts.contents import Contents
 from server.engine.attempts.plan import Step, ended, finish, plan, with_entry
 from server.engine.conversation import Conversation
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 from server.engine.pending import pending
 from server.engine.watching.ops import attempt_event
 from server.errors import Conflict, GreenroomError, RateLimited, Unavailable

@@ -11,7 +11,7 @@ from schemas.stored import Owner
 from server.engine.access import Identity
 from server.engine.attempts.proceed import own_room
 from server.engine.attempts.views import attempt_view, chat_row, chat_whole
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 from server.errors import NotFound
 from server.rooms.hub import Hub
 from server.rooms.place import Place

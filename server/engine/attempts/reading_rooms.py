@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from schemas.batch import JobState
 from schemas.envelope import iso
 from server.engine.access import Access, Identity
 from server.engine.attempts.reading import Wanted, visible
-from server.engine.conversation.conversation import room_of
+from server.engine.batch.rooms import batch_room
+from server.engine.conversation.chat_place import room_of
+from server.engine.evaluator.rooms import result_room
 from server.engine.replay.rooms import test_room
 from server.errors import Gone
 from server.rooms.catching import entry
@@ -26,6 +29,8 @@ _CHAT = {"owner": 1, "status": 1, "created_at": 1, "attempt_id": 1, "scenario.na
 _TEST = dict.fromkeys(
     ("owner", "created_at", "test_id", "agent.name", "closed", "infinite_mode", "counted", "total_runs"), 1
 )
+_JOB = dict.fromkeys(("owner", "created_at", "name", "state"), 1)
+_GOING: tuple[JobState, ...] = ("queued", "running")
 _FIRST, _SECOND = datetime(9001, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)  # newer than all else
 Row = dict[str, Any]
 
@@ -50,9 +55,9 @@ class ReadingRooms:
         self._slots = asyncio.Semaphore(PARALLEL)
 
     async def page(self, caller: Identity, wanted: Wanted, *, live: bool) -> Page[Row]:
-        """Return a page of rooms: the caller's own and `ops`, then those of chats and tests, newest first.
+        """Return a page of rooms: the caller's own and `ops`, then all others, newest first.
 
-        `live` leaves out chats that are closed and invocations that have nothing left to run.
+        `live` leaves out closed chats, invocations with nothing left to run, and ended jobs and results.
         """
         pages = await asyncio.gather(*self._pages(caller, wanted, live=live))
         found = self._standing(caller, wanted.cursor) + [row for page in pages for row in page.items]
@@ -72,6 +77,9 @@ class ReadingRooms:
         if caller.sees_all:
             tests = {**mine, **(UNFINISHED if live else {})}
             pages.append(self._store.invocations.page(tests, limit=limit, cursor=cursor, projection=_TEST))
+            jobs = {**mine, **({"state": {"$in": list(_GOING)}} if live else {})}
+            pages.append(self._store.jobs.page(jobs, limit=limit, cursor=cursor, projection=_JOB))
+            pages.append(self._store.evaluator_results.rooms(jobs, limit=limit, cursor=cursor))
         return pages
 
     def _standing(self, caller: Identity, cursor: str | None) -> list[Row]:
@@ -107,8 +115,12 @@ class ReadingRooms:
     async def _shown(self, row: Row) -> Row:
         if "scenario" in row:
             return await self._chat(row)
+        if "result" in row:
+            return await self._result(row)
         if "agent" in row:
             return await self._test(row)
+        if "state" in row:
+            return await self._job(row)
         room = row["_id"]
         return {"room": wire_name(room), "kind": row["kind"], **await self._head(room)}
 
@@ -137,6 +149,32 @@ class ReadingRooms:
             "name": row["agent"]["name"],
             "owner": row["owner"],
             "status": "closed" if finished else "open",
+            "created_at": iso(row["created_at"]),
+            **await self._head(room),
+        }
+
+    async def _job(self, row: Row) -> Row:
+        room = batch_room(row["_id"])
+        return {
+            "room": room,
+            "kind": "batch",
+            "job_id": row["_id"],
+            "name": row["name"],
+            "owner": row["owner"],
+            "status": "open" if row["state"] in _GOING else "closed",
+            "created_at": iso(row["created_at"]),
+            **await self._head(room),
+        }
+
+    async def _result(self, row: Row) -> Row:
+        room = result_room(row["result"])
+        return {
+            "room": room,
+            "kind": "evaluator",
+            "result_id": row["result"],
+            "name": row["name"],
+            "owner": row["owner"],
+            "status": "open" if row["state"] in _GOING else "closed",
             "created_at": iso(row["created_at"]),
             **await self._head(room),
         }

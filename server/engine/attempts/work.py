@@ -21,7 +21,7 @@ from schemas.stored import Pending, Work
 from server.engine.attempts.plan import finish, plan
 from server.engine.attempts.proceed import Proceeding
 from server.engine.conversation import Conversation
-from server.engine.conversation.conversation import room_of
+from server.engine.conversation.chat_place import room_of
 from server.engine.conversation.parties import path_to
 from server.engine.grading import Grader, GradingTask
 from server.engine.hints import suggest_hints

@@ -1,6 +1,5 @@
 """Turns of a chat: saying, replying, stopping (socket-v5 §5, core §11, §12)."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -18,11 +17,15 @@ from schemas.attempt import (
 from schemas.envelope import Id, utc_now
 from schemas.stored import Pending, RunningReply
 from server.engine.access import Identity, not_yours
+from server.engine.conversation.chat_place import ChatPlace, room_of
+from server.engine.conversation.grounded import GroundedPersona, Grounding
+from server.engine.conversation.grounds import Grounds
 from server.engine.conversation.parties import Party, ScriptedParty, path_to, persona_party
-from server.engine.conversation.reply import Reply, ReplyEnd, reply_key
+from server.engine.conversation.replies import Replies
+from server.engine.conversation.reply import ReplyEnd, announcing
 from server.engine.pending import pending
 from server.engine.tasks import Tasks
-from server.errors import Conflict, GreenroomError, NotFound, TooLarge, Unavailable
+from server.errors import Conflict, GreenroomError, NotFound, TooLarge
 from server.llm import Models
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
@@ -33,41 +36,54 @@ from server.store.chats import MAX_CHAT_BYTES
 log = structlog.get_logger(__name__)
 KNOWN_CHATS = 1000
 KNOWN_BYTES = 64 * 1024 * 1024  # of messages in chats kept at hand
-STOP_SECONDS = 3.0
 
 
 class Conversation:
     """Runs the turns of chats; a chat has at most one reply at a time, owned by one process."""
 
     def __init__(
-        self, *, store: Store, hub: Hub, outboxes: Outboxes, models: Models, process: Process, tasks: Tasks
+        self,
+        *,
+        store: Store,
+        hub: Hub,
+        outboxes: Outboxes,
+        models: Models,
+        grounds: Grounds,
+        process: Process,
+        tasks: Tasks,
     ) -> None:
         self._store = store
         self._hub = hub
         self._outboxes = outboxes
         self._models = models
+        self._grounds = grounds
         self._process = process
-        self._tasks = tasks
         self._known: OrderedDict[str, Chat] = OrderedDict()
         self._known_bytes = 0
-        self._replies: dict[str, Reply] = {}
-        self._closed = False
+        self._replies = Replies(
+            store.chats,
+            stopping="stop_reply",
+            hub=hub,
+            outboxes=outboxes,
+            process=process,
+            tasks=tasks,
+            settled=self._settled,
+        )
         self.on_settled: Callable[[Chat], None] | None = None
-        hub.bell.on_told("stop_reply", lambda chat_id: tasks.start(f"obey:{chat_id}", self.obey_stops))
 
     @property
     def running(self) -> int:
         """Return the number of replies that this process is producing."""
-        return len(self._replies)
+        return len(self._replies.running)
 
     @property
     def replying(self) -> set[Id]:
         """Return the chats in which this process is producing a reply."""
-        return set(self._replies)
+        return self._replies.running
 
     def is_running(self, chat_id: Id) -> bool:
         """Tell whether this process is producing a reply of this chat."""
-        return chat_id in self._replies
+        return chat_id in self._replies.running
 
     async def owned(self, caller: Identity, chat_id: Id) -> Chat:
         """Return the caller's own chat, maybe some changes old; raises NotFound or Forbidden for others'."""
@@ -124,85 +140,62 @@ class Conversation:
         if chat.reply is None:
             return False
         message_id = chat.reply.message_id
-        if (reply := self._replies.get(chat_id)) is not None:
-            reply.stop(end)
-        else:
-            when = {"reply.message_id": message_id}
-            await self._store.chats.change(chat_id, when=when, update={"$set": {"reply.stop": True}})
-            self._hub.bell.tell(chat.reply.owner, "stop_reply", chat_id)
-        ended = await self._ended(chat_id, message_id)
-        return ended is not None and ended.state == "stopped"
+        await self._replies.stop(chat_id, chat.reply, end=end)
+        await self._replies.ended(chat_id, message_id)
+        chat = await self.load(chat_id)
+        return any(m.id == message_id and m.state == "stopped" for m in chat.messages)
 
     def start(self, chat: Chat, running: RunningReply) -> None:
         """Produce a reply that is stored as ours; at most one task per chat. Once closed it ends at once."""
-        reply = Reply(
-            chat,
-            running,
-            party=self._party(chat, running),
-            store=self._store,
-            hub=self._hub,
-            process=self._process,
-            settled=self._settled,
-        )
-        if self._tasks.start(reply.key, reply.run):
-            self._replies[chat.id] = reply
-            if self._closed:
-                reply.stop("interrupted")
+        grounding = Grounding()
+        party = self._party(chat, running, grounding)
+        self._replies.start(self._place(chat, running, grounding), running, party)
 
     async def obey_stops(self) -> None:
         """Stop replies of this process that others asked to stop; raises Unavailable."""
-        for chat_id in await self._store.chats.stops(self._process.name):
-            if (reply := self._replies.get(chat_id)) is not None:
-                reply.stop("stopped")
+        await self._replies.obey_stops()
 
     def interrupt_all(self) -> None:
         """Close all replies with what they have: this process ends, or others may own them by now."""
-        for reply in list(self._replies.values()):
-            reply.stop("interrupted")
+        self._replies.interrupt_all()
 
     async def close(self, seconds: float) -> None:
         """Interrupt all replies, and those that start from now on.
 
         Returns when that is stored and on its way into the log, or time is up; may be called again.
         """
-        self._closed = True
-        self.interrupt_all()
-        replies = list(self._replies.values())
-        await asyncio.gather(*(self._tasks.wait(reply.key, seconds) for reply in replies))
+        await self._replies.close(seconds)
 
     async def take_over(self, chat: Chat) -> None:
         """Close the reply of a dead process with the text that watchers have seen (core §12.3)."""
-        running = chat.reply
-        if running is None:
-            return
-        outbox = await self._store.chats.change(
-            chat.id,
-            when={"reply.message_id": running.message_id, "reply.owner": running.owner},
-            update={"$set": {"reply.owner": self._process.name}, "$inc": {"reply.fence": 1}},
-        )
-        if outbox is None:
-            return
-        await asyncio.gather(*self._outboxes.publish("chats", chat.id, outbox))
-        await self._hub.settle_head(room_of(chat.id))  # deltas of the dead that were not heard here
-        snapshot = (await self._hub.place(room_of(chat.id), after=None, epoch=None)).snapshot or {}
-        seen = snapshot.get("running") or {}
-        text = seen.get("text", "") if seen.get("message_id") == running.message_id else ""
-        mine = running.model_copy(update={"owner": self._process.name, "fence": running.fence + 1})
-        reply = Reply(
-            chat,
-            mine,
-            party=ScriptedParty(""),
-            store=self._store,
-            hub=self._hub,
-            process=self._process,
-            settled=self._settled,
-        )
-        await reply.settle(text, end="interrupted")
+        if chat.reply is not None:
+            await self._replies.take_over(
+                chat.id,
+                chat.reply,
+                room=room_of(chat.id),
+                place=lambda mine, seen: self._place(chat, mine, Grounding.seen(seen)),
+            )
 
-    def _party(self, chat: Chat, running: RunningReply) -> Party:
+    def _place(self, chat: Chat, running: RunningReply, grounding: Grounding) -> ChatPlace:
+        return ChatPlace(
+            chat, running, store=self._store.chats, process=self._process.name, grounding=grounding
+        )
+
+    def _party(self, chat: Chat, running: RunningReply, grounding: Grounding) -> Party:
         if running.cause == "opening" and chat.scenario.opening_line:
             return ScriptedParty(chat.scenario.opening_line)
-        return persona_party(self._models, chat, path_to(chat.messages, running.parent_message_id))
+        path = path_to(chat.messages, running.parent_message_id)
+        if chat.persona.pipeline_id is None or not path:
+            return persona_party(self._models, chat, path)
+        return GroundedPersona(
+            chat,
+            path,
+            message_id=running.message_id,
+            models=self._models,
+            grounds=self._grounds,
+            announce=announcing(self._hub, self._process, room_of(chat.id)),
+            grounding=grounding,
+        )
 
     def _turn(
         self, chat: Chat, msg: AttemptMessage, *, user_id: Id, reply_id: Id
@@ -247,34 +240,14 @@ class Conversation:
         self.start(spoken, running)
         return True
 
-    def _settled(self, reply: Reply, chat: Chat | None, outbox: list[Pending]) -> None:
+    def _settled(self, chat_id: Id, chat: Chat | None) -> None:
         """Take note of a reply that has ended and is stored; `chat` is None when somebody else ended it."""
-        if self._replies.get(reply.chat_id) is reply:
-            del self._replies[reply.chat_id]
         if chat is None:
-            self._forget(reply.chat_id)
+            self._forget(chat_id)
             return
         self.remember(chat)
-        self._outboxes.publish("chats", chat.id, outbox)
         if self.on_settled is not None:
             self.on_settled(chat)
-
-    async def _ended(self, chat_id: Id, message_id: Id) -> Message | None:
-        """Wait up to 3 s for a reply to be stored."""
-        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
-        await self._tasks.wait(reply_key(chat_id, message_id), STOP_SECONDS)
-        while True:
-            chat = await self.load(chat_id)
-            if chat.reply is None or chat.reply.message_id != message_id:
-                return next((m for m in chat.messages if m.id == message_id), None)
-            if asyncio.get_running_loop().time() > deadline:
-                raise Unavailable("The reply is being stopped, but has not ended yet; look again soon.")
-            await asyncio.sleep(0.1)
-
-
-def room_of(chat_id: Id) -> str:
-    """Return the room of a chat."""
-    return f"attempt_{chat_id}"
 
 
 def turn_events(chat_id: Id, user: Message, running: RunningReply) -> list[Pending]:

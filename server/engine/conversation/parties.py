@@ -78,28 +78,57 @@ class ScriptedParty:
         yield self._line
 
 
-def persona_party(models: Models, chat: Chat, path: Sequence[Message]) -> ModelParty:
-    """Return a chat's persona, played by a model, who has heard what was said on a path."""
-    turns: list[ChatTurn] = [{"role": "system", "content": instructions(chat)}]
+def persona_party(
+    models: Models, chat: Chat, path: Sequence[Message], *, known: str | None = None
+) -> ModelParty:
+    """Return a chat's persona, played by a model, who has heard what was said on a path.
+
+    `known` is what it is told of the documents that it rests on.
+    """
+    prompt = instructions(chat, known=known)
+    turns: list[ChatTurn] = [{"role": "system", "content": prompt}]
     turns += [{"role": m.role, "content": m.content} for m in path]
     if turns[-1]["role"] != "user":
         turns.append({"role": "user", "content": OPENING})
     return ModelParty(models, turns, model=chat.persona.model, temperature=chat.persona.temperature)
 
 
-def instructions(chat: Chat) -> str:
+def instructions(chat: Chat, *, known: str | None = None) -> str:
     """Return the persona's system prompt: who it is, the situation, and what it knows."""
-    parts = [chat.persona.instructions]
-    if chat.scenario.situation:
-        parts.append(f"The situation:\n{chat.scenario.situation}")
-    if chat.persona.examples:
-        parts.append("You have said things like:\n" + "\n".join(f"- {e}" for e in chat.persona.examples))
     traits = [*chat.persona.parameter_fields, *chat.scenario.parameter_fields]
+    return persona_prompt(
+        chat.persona.name,
+        chat.persona.instructions,
+        situation=chat.scenario.situation,
+        examples=chat.persona.examples,
+        traits=[(t.name, t.description) for t in traits],
+        documents=[
+            *(_document(d) for d in chat.documents if d.known_to_persona),
+            *([known] if known else []),
+        ],
+    )
+
+
+def persona_prompt(
+    name: str,
+    instructions: str,
+    *,
+    situation: str = "",
+    examples: Sequence[str] = (),
+    traits: Sequence[tuple[str, str]] = (),
+    documents: Sequence[str] = (),
+) -> str:
+    """Return the system prompt of somebody whom a model plays; `traits` are names with what they mean."""
+    parts = [instructions]
+    if situation:
+        parts.append(f"The situation:\n{situation}")
+    if examples:
+        parts.append("You have said things like:\n" + "\n".join(f"- {e}" for e in examples))
     if traits:
-        lines = [f"- {t.name}: {t.description}" if t.description else f"- {t.name}" for t in traits]
+        lines = [f"- {trait}: {meaning}" if meaning else f"- {trait}" for trait, meaning in traits]
         parts.append("This holds for you and the situation:\n" + "\n".join(lines))
-    parts += [_document(d) for d in chat.documents if d.known_to_persona]
-    parts.append(f"Stay in your role as {chat.persona.name}. Answer with what you say, nothing else.")
+    parts += documents
+    parts.append(f"Stay in your role as {name}. Answer with what you say, nothing else.")
     return "\n\n".join(parts)
 
 

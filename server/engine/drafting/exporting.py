@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -13,8 +14,10 @@ from schemas.envelope import Id
 from server.engine.access import Identity
 from server.engine.authoring import references_of
 from server.engine.drafting.building import KINDS
+from server.engine.drafting.exporting_pipelines import ExportingPipelines, pipeline_of, whole
 from server.engine.drafting.saving import Saver
 from server.engine.drafting.subject import Subject, Subjects
+from server.engine.pack_pipelines import PackKind, PackPipeline
 from server.engine.pack_shapes import SHAPES, Shape
 from server.errors import BadRequest, Conflict, Forbidden, NotFound
 from server.store import Store
@@ -25,24 +28,34 @@ MAX_CONTENTS = 500
 _NO_KEY = re.compile(r"[^a-z0-9]+")
 
 
+@dataclass
+class Exported:
+    """Content, what it names before it, its pipelines, and why a pipeline is left out."""
+
+    contents: Contents
+    pipelines: list[PackPipeline] = field(default_factory=list)
+    left_out: dict[Id, str] = field(default_factory=dict)
+
+
 class Exporting:
     """Collects content for its authors and writes packs."""
 
     def __init__(self, store: Store) -> None:
         self._content = store.content
+        self._pipelines = ExportingPipelines(store)
         self._saver = Saver(store)
         self._subjects = Subjects(store)
 
-    async def content(self, caller: Identity, kind: ContentKind, key: Id) -> Contents:
+    async def content(self, caller: Identity, kind: ContentKind, key: Id) -> Exported:
         """Return content with everything that it names."""
         found = await self._content.body(kind, key, org=caller.org)
         if not caller.is_author:
             raise Forbidden("Only authors export content.") if found else _missing(kind)
         if found is None:
             raise _missing(kind)
-        return await self._whole([(kind, found)], org=caller.org)
+        return await self._whole([(kind, found)], caller)
 
-    async def draft(self, caller: Identity, draft: Draft) -> Contents:
+    async def draft(self, caller: Identity, draft: Draft) -> Exported:
         """Return what saving a draft would store; raises Conflict naming what is missing."""
         artifact = draft.artifact_type
         if artifact not in KINDS:
@@ -54,12 +67,15 @@ class Exporting:
             subject = await self._subjects.content(artifact, draft.artifact_id, org=caller.org)
         saving = await self._saver.build(artifact, draft.form_state, subject, org=caller.org, key=draft.id)
         made: Contents = [(s.kind, CONTENT_MODELS[s.kind].model_validate(s.body)) for s in saving]
-        return await self._whole(made, org=caller.org)
+        return await self._whole(made, caller)
 
-    def write(self, contents: Contents, name: str) -> str:
+    def write(self, exported: Exported, name: str) -> str:
         """Return a pack; loading it stores the same content under the same ids."""
-        keys = _keys(contents)
+        contents = exported.contents
+        keys = _keys([*contents, *(("pipeline", pipeline) for pipeline in exported.pipelines)])
         pack: Fields = {"pack": {"id": _slug(name), "name": contents[-1][1].name, "description": ""}}
+        if exported.pipelines:
+            pack["pipelines"] = {keys["pipeline", p.id]: whole(p) for p in exported.pipelines}
         for kind in CONTENT_KINDS:
             section = {
                 keys[kind, c.id]: _fields(SHAPES[kind], _dump(c), keys) for k, c in contents if k == kind
@@ -67,6 +83,7 @@ class Exporting:
             if section:
                 pack[f"{kind}s"] = section
         out = io.StringIO()
+        out.writelines(_notices(exported, keys))
         yaml = YAML(typ="safe", pure=True)
         yaml.default_flow_style = False
         yaml.allow_unicode = True
@@ -75,8 +92,14 @@ class Exporting:
         yaml.dump(pack, out)
         return out.getvalue()
 
-    async def _whole(self, contents: Contents, *, org: str) -> Contents:
+    async def _whole(self, contents: Contents, caller: Identity) -> Exported:
         """Add what content names, and what that names."""
+        found = await self._named(contents, org=caller.org)
+        asked = {key: None for _, content in found if (key := pipeline_of(content))}
+        pipelines, left_out = await self._pipelines.read(caller, list(asked))
+        return Exported(contents=found, pipelines=pipelines, left_out=left_out)
+
+    async def _named(self, contents: Contents, *, org: str) -> Contents:
         known = {(kind, c.id) for kind, c in contents}
         found, waiting = list(contents), [c for _, c in contents]
         while waiting:
@@ -97,7 +120,7 @@ class Exporting:
 Keys = dict[tuple[str, Id], str]
 
 
-def _keys(contents: Contents) -> Keys:
+def _keys(contents: Sequence[tuple[PackKind, AnyContent | PackPipeline]]) -> Keys:
     """Return a readable key for each object, each once among its kind."""
     keys: Keys = {}
     for kind, content in contents:
@@ -108,6 +131,16 @@ def _keys(contents: Contents) -> Keys:
             videos.append(_free(_slug(video.name), videos))
             keys["video", video.id] = videos[-1]
     return keys
+
+
+def _notices(exported: Exported, keys: Keys) -> list[str]:
+    """Return comments that say which pipelines are left out; keys are safe in them, names are not."""
+    return [
+        f"# {kind}s.{keys[kind, content.id]}: the pipeline that it names is left out: {reason}.\n"
+        "# Loaded as it is here, it names none.\n"
+        for kind, content in exported.contents
+        if (reason := exported.left_out.get(pipeline_of(content) or ""))
+    ]
 
 
 def _free(slug: str, taken: Sequence[str] | set[str]) -> str:
@@ -132,7 +165,7 @@ def _fields(shape: Shape, body: Fields, keys: Keys) -> Fields:
         ids = written.pop(reference.target, None)
         if isinstance(ids, list):
             written[name] = [keys[reference.kind, key] for key in ids]
-        elif ids is not None:
+        elif (reference.kind, ids) in keys:
             written[name] = keys[reference.kind, ids]
     for name, part in shape.parts.items():
         if name in written:

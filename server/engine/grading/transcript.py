@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import JsonValue
@@ -47,6 +47,16 @@ LARGE = Budget(transcript=200_000, authored=60_000)
 # The embedded model answers one call at a time, so calls that wait there would run into their time-out. It
 # reads some hundred tokens a second: a prompt is to be read in a few seconds and leave room in 4,096 tokens.
 SMALL = Budget(transcript=2_000, authored=1_200, calls=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Utterance:
+    """Something that was said, and by whom; `state` tells when it was not said to its end."""
+
+    who: str
+    text: str
+    state: str | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,23 +105,23 @@ def quote_transcript(
     mark = secrets.token_hex(12)
     before: list[str] = []
     if reference:
-        compared, _ = _lines(reference, budget=budget // 2, graded=graded, letter="r")
+        compared, _ = quote_lines(_said(reference, graded), budget=budget // 2, letter="r")
         before = [f"<<reference {mark}>>", *compared, f"<<end {mark}>>"]
         budget -= budget // 2
-    lines, left_out = _lines(transcript, budget=budget, graded=graded, letter="m")
+    lines, left_out = quote_lines(_said(transcript, graded), budget=budget)
     text = "\n".join([*before, f"<<data {mark}>>", *lines, f"<<end {mark}>>"])
     return QuotedTranscript(mark=mark, text=text, left_out=left_out, graded=graded, compared=bool(reference))
 
 
-def _lines(messages: Sequence[Message], *, budget: int, graded: Graded, letter: str) -> tuple[list[str], int]:
-    """Return the lines of the newest messages that fit, and how many were left out."""
+def quote_lines(utterances: Sequence[Utterance], *, budget: int, letter: str = "m") -> tuple[list[str], int]:
+    """Return the lines of the newest utterances that fit into the budget, and how many were left out."""
     lines: list[str] = []
     left_out = 0
     room = budget
-    for number, message in reversed(list(enumerate(messages, start=1))):
-        if not message.content.strip():
+    for number, utterance in reversed(list(enumerate(utterances, start=1))):
+        if not utterance.text.strip():
             continue
-        line = _line_within(f"{letter}{number}", message, graded=graded, room=budget // 2)
+        line = _line_within(f"{letter}{number}", utterance, room=budget // 2)
         if left_out or len(line) > room:
             left_out += 1
             continue
@@ -122,24 +132,33 @@ def _lines(messages: Sequence[Message], *, budget: int, graded: Graded, letter: 
     return lines[::-1], left_out
 
 
-def _line(name: str, message: Message, graded: Graded) -> str:
+def _said(messages: Sequence[Message], graded: Graded) -> list[Utterance]:
     user, assistant = _SPEAKERS[graded]
-    fields: dict[str, JsonValue] = {
-        "m": name,
-        "who": user if message.role == "user" else assistant,
-        "text": message.content,
-    }
-    if message.state != "complete":
-        fields["state"] = message.state
+    return [
+        Utterance(
+            who=user if message.role == "user" else assistant,
+            text=message.content,
+            state=message.state if message.state != "complete" else None,
+        )
+        for message in messages
+    ]
+
+
+def _line(name: str, utterance: Utterance) -> str:
+    fields: dict[str, JsonValue] = {"m": name, "who": utterance.who, "text": utterance.text}
+    if utterance.state is not None:
+        fields["state"] = utterance.state
+    if utterance.time is not None:
+        fields["time"] = utterance.time
     return json_line(fields)
 
 
-def _line_within(name: str, message: Message, *, graded: Graded, room: int) -> str:
-    line, kept = _line(name, message, graded), message.content
+def _line_within(name: str, utterance: Utterance, *, room: int) -> str:
+    line, kept = _line(name, utterance), utterance.text
     while len(line) > room and len(kept) > 1:
         fits = len(kept) * room // (len(line) + 16)  # escapes make lines longer than their text
         kept = kept[-max(1, fits) :]
-        line = _line(name, message.model_copy(update={"content": "… " + kept}), graded)
+        line = _line(name, replace(utterance, text="… " + kept))
     return line
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from schemas.content import Agent, RecordedMessage, RecordedRun, ReplayMode, ToolCall
 from schemas.envelope import Id, Usage
+from schemas.playground import Source
 from schemas.test import ReplayedMessage
 from server.engine.ids import derive
 from server.engine.replay.matching import Answer
@@ -17,6 +18,12 @@ class Round:
 
     asked: list[RecordedMessage] = field(default_factory=list)
     answered: list[RecordedMessage] = field(default_factory=list)
+
+    @property
+    def last_asked(self) -> str | None:
+        """Return the last text of the user, None when there is none."""
+        said = [m.content for m in self.asked if m.role == "user" and m.content.strip()]
+        return said[-1] if said else None
 
     @property
     def last_words(self) -> str | None:
@@ -56,7 +63,13 @@ class Dialogue:
         )
 
     def say(
-        self, text: str, *, calls: Sequence[ToolCall], usage: Usage | None, recorded: str | None = None
+        self,
+        text: str,
+        *,
+        calls: Sequence[ToolCall],
+        usage: Usage | None,
+        recorded: str | None = None,
+        sources: list[Source] | None = None,
     ) -> None:
         """Add what the model said."""
         self._add(
@@ -67,6 +80,7 @@ class Dialogue:
                 tool_calls=list(calls),
                 usage=usage,
                 recorded=recorded,
+                sources=sources,
             )
         )
 

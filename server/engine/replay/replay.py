@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import orjson
@@ -11,15 +11,20 @@ import structlog
 
 from schemas.content import ToolCall
 from schemas.envelope import Id, Usage, utc_now
+from schemas.playground import Source
+from schemas.retrieval import Found
 from schemas.test import Invocation, Recording, Run, RunResult, TestProgress, TestProgressType
 from server.engine.conversation.deltas import Deltas
+from server.engine.conversation.grounds import Grounds, instructed
 from server.engine.conversation.parties import ModelParty
 from server.engine.conversation.utterance import Utterance
 from server.engine.grading.summary import add_usage
+from server.engine.playground.grounding import LARGE_BUDGET, SMALL_BUDGET, instructions, sources_of
 from server.engine.replay.dialogue import Dialogue, Round
 from server.engine.replay.matching import Matcher
 from server.errors import GreenroomError, Internal, Unavailable, Upstream
-from server.llm import Models
+from server.llm import ChatTurn, Models
+from server.llm.providers import is_small
 
 log = structlog.get_logger(__name__)
 MAX_TOOL_ROUNDS = 12  # of one turn
@@ -45,6 +50,7 @@ class Replay:
         recording: Recording,
         *,
         models: Models,
+        grounds: Grounds,
         publish: Publish,
         holds: Callable[[], bool],
     ) -> None:
@@ -54,6 +60,7 @@ class Replay:
         self._replay_id: Id = run.replay_id or run.id
         self._invocation = invocation
         self._models = models
+        self._grounds = grounds
         self._publish = publish
         self._holds = holds
         self._dialogue = Dialogue(
@@ -61,6 +68,9 @@ class Replay:
         )
         self._matcher = Matcher(recording.run.messages)
         self._utterance: Utterance | None = None
+        self._looking: asyncio.Task[Found] | None = None
+        self._found: Found | None = None  # what the turn's answers rest on
+        self._sources: list[Source] | None = None
         self._usages: list[Usage] = []
         self._calls = 0
         self._matched = 0
@@ -70,6 +80,8 @@ class Replay:
         self.halt = self.halt or halt
         if self._utterance is not None:
             self._utterance.stop()
+        if self._looking is not None:
+            self._looking.cancel()
 
     async def run(self) -> RunResult | None:
         """Return what the replay came to, also when the model failed; None when it was halted."""
@@ -97,6 +109,7 @@ class Replay:
             self._dialogue.hear(message)
             if message.role == "user":
                 await self._tell("user_turn", message.content)
+        await self._ground(turn)
         for _ in range(MAX_TOOL_ROUNDS):
             if not (calls := await self._answer(turn)):
                 return
@@ -105,12 +118,43 @@ class Replay:
         if await self._answer(turn):
             raise Upstream(f"The model called tools in more than {MAX_TOOL_ROUNDS} rounds of one turn.")
 
+    async def _ground(self, turn: Round) -> None:
+        """Find what the agent's pipeline has to what the user said; raises what stands in the way of that.
+
+        A replay measures the agent: answers without its documents would be another agent's.
+        """
+        agent, said = self._invocation.agent, turn.last_asked
+        pipeline_id = agent.pipeline_id
+        if pipeline_id is None or not said:
+            self._found = self._sources = None
+            return
+        self._check()
+        budget = SMALL_BUDGET if is_small(agent.model or self._models.name) else LARGE_BUDGET
+        find = self._grounds.find(pipeline_id, said, org=self._invocation.org, budget=budget)
+        self._looking = asyncio.create_task(find)
+        try:
+            await asyncio.wait([self._looking])
+        finally:
+            self._looking.cancel()
+        self._check()
+        self._found = self._looking.result()
+        self._sources = sources_of(self._found)
+        shown = [s.model_dump(mode="json", exclude_none=True) for s in self._sources]
+        await self._tell("sources", json.dumps(shown, ensure_ascii=False))
+
+    def _turns(self) -> Sequence[ChatTurn]:
+        """Return what the model is shown: the dialogue, and what the agent's pipeline has."""
+        if self._found is None:
+            return self._dialogue.turns
+        passages = self._found.passages
+        return instructed(self._dialogue.turns, lambda prompt: instructions(prompt, passages))
+
     async def _answer(self, turn: Round) -> list[ToolCall]:
         """Let the model say something; return the tools that it calls."""
         agent = self._invocation.agent
         party = ModelParty(
             self._models,
-            self._dialogue.turns,
+            self._turns(),
             model=agent.model,
             temperature=agent.temperature,
             tools=agent.tools,
@@ -126,7 +170,7 @@ class Replay:
             failure = Upstream("The model gave an empty answer; try again.")
         if text or (calls and failure is None):
             last = None if calls else turn.last_words
-            self._dialogue.say(text, calls=calls, usage=party.usage, recorded=last)
+            self._dialogue.say(text, calls=calls, usage=party.usage, recorded=last, sources=self._sources)
         self._check()
         if failure is not None:
             raise failure

@@ -1,10 +1,9 @@
 """Reports of a test: put together in bounded memory, the same figures in every format (socket-v5 §9)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from tempfile import SpooledTemporaryFile
 from typing import Protocol
 
 from schemas.envelope import Id, utc_now
@@ -13,12 +12,11 @@ from server.engine.access import Identity
 from server.engine.ids import derive
 from server.engine.replay.figures import Figures, Outcome, Tally, outcome_of
 from server.engine.replay.reading import ReplayReading
+from server.engine.spool import Span, Spool
 from server.errors import NotFound, TooLarge
 from server.store.replays import ReplayStore
 
 MAX_RUNS = 20_000
-IN_MEMORY = 4 * 1024 * 1024  # bytes of a report; more of it goes to a temporary file
-CHUNK = 256 * 1024
 AT_ONCE = 2
 
 
@@ -90,42 +88,12 @@ class Writer(Protocol):
         """Return the end of the report."""
 
 
-Span = tuple[int, int]
-
-
-@dataclass(slots=True)
-class Report:
+class Report(Spool):
     """A written report; close it when it has been sent."""
 
-    test_id: Id
-    spool: SpooledTemporaryFile[bytes]
-    pieces: list[bytes | Span] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """Return its length in bytes."""
-        return sum(len(p) if isinstance(p, bytes) else p[1] - p[0] for p in self.pieces)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the report from its beginning to its end."""
-        for piece in self.pieces:
-            if isinstance(piece, bytes):
-                yield piece
-                continue
-            for start in range(*piece, CHUNK):
-                yield await asyncio.to_thread(self._read, start, min(CHUNK, piece[1] - start))
-
-    def close(self) -> None:
-        """Remove the temporary file."""
-        self.spool.close()
-
-    def write(self, texts: Iterator[str]) -> None:
-        """Write texts at the end of the spool; they become part of the report by their span."""
-        self.spool.writelines(text.encode() for text in texts)
-
-    def _read(self, start: int, length: int) -> bytes:
-        self.spool.seek(start)
-        return self.spool.read(length)
+    def __init__(self, test_id: Id) -> None:
+        super().__init__()
+        self.test_id = test_id
 
 
 class Reports:
@@ -152,7 +120,7 @@ class Reports:
             invocations = [i for i in invocations if i.id == invocation_id]
             if not invocations:
                 raise NotFound("invocation_id: this test has no such invocation.")
-        report = Report(test_id, SpooledTemporaryFile(max_size=IN_MEMORY))  # noqa: SIM115 -- the caller closes it
+        report = Report(test_id)
         try:
             async with self._slots:
                 await _Writing(self._replays, writer, report).write(test, invocations, cycle)
@@ -186,7 +154,7 @@ class _Writing:
     async def _invocation(
         self, invocation: Invocation, *, cycle: int | None, whole: Tally
     ) -> tuple[Part, Span]:
-        start, tally = self._report.spool.tell(), Tally()
+        start, tally = self._report.place, Tally()
         places: list[RunPlace] = []
         async for runs in self._replays.each_run(invocation.id, cycle=cycle, whole=self._writer.talks):
             self._count(len(runs))
@@ -202,7 +170,7 @@ class _Writing:
                 whole.add(run)
                 places.append(_place(run))
         part = Part(invocation=invocation, figures=tally.figures(), places=places)
-        return part, (start, self._report.spool.tell())
+        return part, (start, self._report.place)
 
     def _texts(
         self, invocation: Invocation, runs: list[Run], recordings: dict[Id, Recording], *, first: bool
@@ -214,12 +182,12 @@ class _Writing:
             first = False
 
     async def _recordings(self, test_id: Id) -> Span:
-        start = self._report.spool.tell()
+        start = self._report.place
         async for recordings in self._replays.each_recording(test_id):
-            between = self._writer.between if self._report.spool.tell() > start else ""
+            between = self._writer.between if self._report.place > start else ""
             text = between + self._writer.between.join(self._writer.recording(r) for r in recordings)
             await asyncio.to_thread(self._report.write, iter([text]))
-        return start, self._report.spool.tell()
+        return start, self._report.place
 
     def _pieces(self, summary: Summary, spans: list[Span], recorded: Span) -> list[bytes | Span]:
         writer = self._writer

@@ -2,9 +2,9 @@
 
 from schemas.content import RecordedMessage, ToolCall
 from schemas.test import Recording, ReplayedMessage, Run
-from server.engine.attempts.markup import Html, join, tag
 from server.engine.replay.beside import Pair, Piece, differences, pairs
-from server.engine.replay.report_words import plain
+from server.engine.reports.markup import Html, join, tag
+from server.engine.reports.words import plain
 
 Said = RecordedMessage | ReplayedMessage
 MAX_COMPARED = 5_000_000  # characters of a report, some seconds' work

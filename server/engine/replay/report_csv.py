@@ -1,16 +1,13 @@
 """A report as CSV: one row for each run and cycle."""
 
-import csv
-import io
-from collections.abc import Iterable
 from dataclasses import asdict
 
 from schemas.envelope import iso
 from schemas.test import Invocation, Recording, Run
-from server.engine.attempts.export import safe_cell
 from server.engine.replay.figures import latest_grade, outcome_of, run_figures
 from server.engine.replay.report import Part, Summary
-from server.engine.replay.report_words import feedback_of, model_of, plain
+from server.engine.replay.report_words import feedback_of, model_of
+from server.engine.reports.cells import csv_line
 
 FIGURES = (
     *("first_token_ms", "duration_ms", "prompt_tokens", "completion_tokens", "cost_usd"),
@@ -32,7 +29,7 @@ class CsvReport:
 
     def opening(self, summary: Summary) -> str:
         """Return the names of the columns."""
-        return _line(REPORT_COLUMNS)
+        return csv_line(REPORT_COLUMNS)
 
     def invocation(self, summary: Summary, part: Part) -> str:
         """Return nothing: every row names its invocation."""
@@ -66,7 +63,7 @@ class CsvReport:
             "started_at": iso(run.started_at) if run.started_at else None,
             "finished_at": iso(result.finished_at) if result else None,
         }
-        return _line(row[name] for name in REPORT_COLUMNS)
+        return csv_line(row[name] for name in REPORT_COLUMNS)
 
     def invocation_end(self) -> str:
         """Return nothing."""
@@ -83,13 +80,3 @@ class CsvReport:
     def closing(self, summary: Summary) -> str:
         """Return nothing."""
         return ""
-
-
-def _line(cells: Iterable[object]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow([_cell(cell) for cell in cells])
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    return safe_cell(plain(value) if isinstance(value, str) else value)

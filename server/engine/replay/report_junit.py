@@ -1,15 +1,15 @@
 """A report as JUnit XML, which build servers read: a suite for each agent, a case for each run and cycle."""
 
 from collections.abc import Iterator
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape
 
 from schemas.envelope import iso
 from schemas.test import Invocation, Recording, Run
 from server.engine.replay.figures import Figures, latest_grade, outcome_of, run_figures
 from server.engine.replay.report import Part, Summary
-from server.engine.replay.report_words import feedback_of, model_of, plain, score_of, title_of
-
-HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+from server.engine.replay.report_words import feedback_of, model_of, score_of, title_of
+from server.engine.reports.junit import HEAD, attributes, class_of, properties
+from server.engine.reports.words import plain
 
 
 class JunitReport:
@@ -22,35 +22,29 @@ class JunitReport:
     def opening(self, summary: Summary) -> str:
         """Return the sums of all suites."""
         name = {"name": summary.test.benchmark.name}
-        return f"{HEAD}<testsuites{_attributes({**name, **_sums(summary.figures)})}>\n"
+        return f"{HEAD}<testsuites{attributes({**name, **_sums(summary.figures)})}>\n"
 
     def invocation(self, summary: Summary, part: Part) -> str:
         """Return the beginning of a suite with its properties."""
         invocation, figures = part.invocation, part.figures
-        attributes = {
+        named = {
             "name": invocation.agent.name,
             "id": str(invocation.position),
             "timestamp": iso(invocation.created_at).partition(".")[0],
             **_sums(figures),
             "skipped": str(figures.outcomes["ungraded"] + figures.outcomes["unfinished"]),
         }
-        properties = "".join(
-            f"<property{_attributes({'name': name, 'value': value})}/>\n"
-            for name, value in _properties(summary, part)
-        )
-        return f"<testsuite{_attributes(attributes)}>\n<properties>\n{properties}</properties>\n"
+        return f"<testsuite{attributes(named)}>\n{properties(_properties(summary, part))}"
 
     def run(self, invocation: Invocation, run: Run, recording: Recording | None) -> str:
         """Return a case."""
-        attributes = {
+        named = {
             "name": title_of(run),
-            "classname": invocation.agent.name.replace(".", "_"),  # dots would make packages of it
+            "classname": class_of(invocation.agent.name),
             "time": _seconds(run_figures(run).duration_ms or 0),
         }
         notes = escape(plain("\n".join(_notes(run))))
-        return (
-            f"<testcase{_attributes(attributes)}>{_verdict(run)}<system-out>{notes}</system-out></testcase>\n"
-        )
+        return f"<testcase{attributes(named)}>{_verdict(run)}<system-out>{notes}</system-out></testcase>\n"
 
     def invocation_end(self) -> str:
         """Close a suite."""
@@ -75,14 +69,14 @@ def _verdict(run: Run) -> str:
     if outcome == "passed":
         return ""
     if outcome == "not_passed" and grade is not None:
-        head = _attributes({"message": score_of(grade), "type": outcome})
+        head = attributes({"message": score_of(grade), "type": outcome})
         return f"<failure{head}>{escape(plain(feedback_of(run)))}</failure>"
     if outcome == "failed":
         message = (result.error if result else None) or "The replay failed."
-        head = _attributes({"message": message, "type": (result.code if result else None) or outcome})
+        head = attributes({"message": message, "type": (result.code if result else None) or outcome})
         return f"<error{head}>{escape(plain(message))}</error>"
     why = "The replay is not graded." if outcome == "ungraded" else f"The replay is {run.state}."
-    return f"<skipped{_attributes({'message': why})}/>"
+    return f"<skipped{attributes({'message': why})}/>"
 
 
 def _notes(run: Run) -> Iterator[str]:
@@ -136,10 +130,6 @@ def _sums(figures: Figures) -> dict[str, str]:
         "errors": str(figures.outcomes["failed"]),
         "time": _seconds(figures.total_ms),
     }
-
-
-def _attributes(values: dict[str, str]) -> str:
-    return "".join(f" {name}={quoteattr(plain(value))}" for name, value in values.items())
 
 
 def _seconds(ms: float) -> str:

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from schemas.test import Invocation, Recording, Run
-from server.engine.attempts.export_grade import result
-from server.engine.attempts.export_page import POLICY, STYLE, moment
-from server.engine.attempts.markup import Html, escape, join, tag
 from server.engine.replay.figures import latest_grade, outcome_of, run_figures
 from server.engine.replay.report import Part, Summary
 from server.engine.replay.report_beside import Talks
-from server.engine.replay.report_tables import figures_table, milliseconds, money, powers_table, runs_table
-from server.engine.replay.report_words import WORDS, model_of, plain, score_of, title_of
+from server.engine.replay.report_tables import figures_table, powers_table, runs_table
+from server.engine.replay.report_words import WORDS, model_of, score_of, title_of
+from server.engine.reports.markup import Html, escape, join, tag
+from server.engine.reports.page import REPORT_STYLE, closing, moment, opening, result
+from server.engine.reports.tables import milliseconds, money
+from server.engine.reports.words import plain
 
 OWN_STYLE = Html(Path(__file__).with_suffix(".css").read_text())
 
@@ -34,15 +35,6 @@ class PageReport:
     def opening(self, summary: Summary) -> str:
         """Return the head of the page with its tables."""
         name = plain(summary.test.benchmark.name)
-        head = join(
-            [
-                Html('<meta charset="utf-8">'),
-                Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-                Html(f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'),
-                tag("title", f"{name} – test"),
-                tag("style", STYLE, OWN_STYLE),
-            ]
-        )
         body = join(
             [
                 tag("h1", name),
@@ -51,7 +43,7 @@ class PageReport:
                 *_tables(summary),
             ]
         )
-        return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}\n'
+        return opening(f"{name} – test", REPORT_STYLE, OWN_STYLE, body=body) + "\n"
 
     def invocation(self, summary: Summary, part: Part) -> str:
         """Return the heading of an agent."""
@@ -93,8 +85,7 @@ class PageReport:
 
     def closing(self, summary: Summary) -> str:
         """Close the page."""
-        foot = tag("footer", f"Test {summary.test.id} · exported {moment(summary.made_at)}")
-        return f"{foot}</body></html>\n"
+        return closing(f"Test {summary.test.id} · exported {moment(summary.made_at)}")
 
 
 def verdict(run: Run) -> Html:

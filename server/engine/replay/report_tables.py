@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from server.engine.attempts.markup import Html, join, tag
 from server.engine.replay.figures import Figures, Outcome, Spread
 from server.engine.replay.report import Part, RunPlace
-from server.engine.replay.report_words import WORDS, model_of, plain
+from server.engine.replay.report_words import WORDS, model_of
+from server.engine.reports.markup import Html, join, tag
+from server.engine.reports.tables import milliseconds, money, row, share, table
+from server.engine.reports.words import plain
 
 SHOWN_POWERS = (1, 2, 3, 4, 5, 6, 8, 10, 16, 32, 64, 100)
 SIGNS: dict[Outcome, str] = {
@@ -17,23 +19,6 @@ SIGNS: dict[Outcome, str] = {
 }
 Show = Callable[[Figures], str]
 Line = tuple[str, Show]
-
-
-def milliseconds(value: float | None) -> str:
-    """Return a time for people."""
-    if value is None:
-        return "–"
-    return f"{value / 1000:.2f} s" if value >= 1000 else f"{value:.0f} ms"
-
-
-def money(value: float | None) -> str:
-    """Return a price in dollars."""
-    return "unknown" if value is None else f"${value:.4g}"
-
-
-def share(value: float | None) -> str:
-    """Return a share of one as a percentage."""
-    return "–" if value is None else f"{value * 100:.1f}%"
 
 
 def figures_table(parts: list[Part]) -> Html:
@@ -56,8 +41,8 @@ def figures_table(parts: list[Part]) -> Html:
         ("Tool calls made", lambda f: str(f.tool_calls.made)),
         ("Tool calls as recorded", lambda f: f"{f.tool_calls.matched} ({share(f.tool_calls.match_rate)})"),
     ]
-    rows = [_row(name, [show(part.figures) for part in parts]) for name, show in lines]
-    return _table(["", *(_agent(part) for part in parts)], rows)
+    rows = [row(name, [show(part.figures) for part in parts]) for name, show in lines]
+    return table(["", *(_agent(part) for part in parts)], rows)
 
 
 def powers_table(parts: list[Part]) -> Html | None:
@@ -66,8 +51,8 @@ def powers_table(parts: list[Part]) -> Html | None:
     known = [k for k in SHOWN_POWERS if any(k in powers for powers in values)]
     if not known:
         return None
-    rows = [_row(f"pass^{k}", [share(v[k].value) if k in v else "–" for v in values]) for k in known]
-    return _table(["", *(_agent(part) for part in parts)], rows)
+    rows = [row(f"pass^{k}", [share(v[k].value) if k in v else "–" for v in values]) for k in known]
+    return table(["", *(_agent(part) for part in parts)], rows)
 
 
 def runs_table(parts: list[Part]) -> Html:
@@ -81,7 +66,7 @@ def runs_table(parts: list[Part]) -> Html:
         tag("tr", tag("td", f"{position:03d} {plain(name)}"), *(tag("td", _signs(cell)) for cell in cells))
         for (position, name), cells in sorted(lines.items())
     ]
-    return _table(["Recorded run", *(_agent(part) for part in parts)], rows, cls="numbers runs")
+    return table(["Recorded run", *(_agent(part) for part in parts)], rows, cls="numbers runs")
 
 
 def _signs(places: list[RunPlace]) -> Html:
@@ -98,15 +83,6 @@ def _sign(place: RunPlace) -> Html:
 def _agent(part: Part) -> Html:
     name = tag("a", plain(part.invocation.agent.name), href=f"#agent-{part.invocation.id}")
     return join([name, tag("div", plain(model_of(part.invocation)), cls="meta")])
-
-
-def _row(name: str, cells: list[str]) -> Html:
-    return tag("tr", tag("th", name, scope="row"), *(tag("td", cell) for cell in cells))
-
-
-def _table(heads: list[str | Html], rows: list[Html], *, cls: str = "numbers") -> Html:
-    head = tag("tr", *(tag("th", text, scope="col") for text in heads))
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *rows), cls=cls), cls="wide")
 
 
 def _spread(spread: Spread | None, name: str) -> str:

@@ -1,6 +1,5 @@
-"""Words that every format of a report shares, and texts without what could mislead their readers."""
+"""Words that every format of a report shares."""
 
-import re
 from typing import Final
 
 from schemas.grade import Grade
@@ -15,14 +14,6 @@ WORDS: dict[Outcome, str] = {
     "ungraded": "not graded",
     "unfinished": "not finished",
 }
-# What XML cannot hold, and what would turn the order of the letters around it.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-_DIRECTIONS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
-
-
-def plain(text: str) -> str:
-    """Return a text without control characters, besides tabs and line ends, and without bidi overrides."""
-    return _DIRECTIONS.sub("", _CONTROLS.sub("", text))
 
 
 def model_of(invocation: Invocation) -> str:

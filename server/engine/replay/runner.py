@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ import structlog
 from schemas.envelope import Id, Usage, utc_now
 from schemas.stored import Pending
 from schemas.test import Invocation, Recording, Run, RunResult, TestRunStart
+from server.engine.conversation.grounds import Grounds
 from server.engine.ids import derive
 from server.engine.pending import pending
 from server.engine.replay.counting import run_failed
@@ -55,6 +57,7 @@ class TestRunner:
         hub: Hub,
         outboxes: Outboxes,
         models: Models,
+        grounds: Grounds,
         process: Process,
         queue: Queue,
         ledger: Ledger,
@@ -64,6 +67,7 @@ class TestRunner:
         self._hub = hub
         self._outboxes = outboxes
         self._models = models
+        self._grounds = grounds
         self._process = process
         self._queue = queue
         self._ledger = ledger
@@ -71,6 +75,7 @@ class TestRunner:
         self._claims: dict[Id, Run | None] = {}  # what this process is at, as it has tried to store it
         self._closing = False
         self._idle = asyncio.Event()
+        self._told = asyncio.Event()
         bell.on_told("stop_run", self._told_to_stop)
         process.on_lost(self.interrupt_all)
 
@@ -140,23 +145,30 @@ class TestRunner:
     async def watch(self) -> None:
         """Stop replays that others have asked to stop, or have taken away, until cancelled."""
         while True:
-            if mine := dict(self._replays):
-                try:
-                    known = await self._store.runs.fences(mine)
-                except Unavailable:
-                    log.warning("stops of replays cannot be looked for")
-                    known = {run_id: (replay.fence, False) for run_id, replay in mine.items()}
-                for run_id, replay in mine.items():
-                    fence, stop = known.get(run_id, (-1, False))
-                    if fence != replay.fence:
-                        replay.stop("lost")
-                    elif stop:
-                        replay.stop("stopped")
-            await asyncio.sleep(LOOK_SECONDS)
+            self._told.clear()
+            if self._replays:
+                await self._obey(dict(self._replays))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS):
+                    await self._told.wait()
+
+    async def _obey(self, mine: dict[Id, Replay]) -> None:
+        try:
+            known = await self._store.runs.fences(mine)
+        except Unavailable:
+            log.warning("stops of replays cannot be looked for")
+            return
+        for run_id, replay in mine.items():
+            fence, stop = known.get(run_id, (-1, False))
+            if fence != replay.fence:
+                replay.stop("lost")
+            elif stop:
+                replay.stop("stopped")
 
     def _told_to_stop(self, run_id: str) -> None:
-        if (replay := self._replays.get(run_id)) is not None:
-            replay.stop("stopped")
+        """Look at once what is to be stopped: the bell may ring late, for a replay that is over."""
+        if run_id in self._replays:
+            self._told.set()
 
     # --- claiming -------------------------------------------------------------------------------------------
 
@@ -233,6 +245,7 @@ class TestRunner:
             claimed.invocation,
             claimed.recording,
             models=self._models,
+            grounds=self._grounds,
             publish=publish,
             holds=lambda: self._process.holds(lease),
         )

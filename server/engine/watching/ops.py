@@ -11,7 +11,7 @@ from server.rooms.families import ops_room
 def ops_event(
     kind: OpsKind,
     *,
-    key: Id,
+    key: Id | int,
     room: str,
     phase: OpsPhase,
     owner: Owner,
@@ -25,7 +25,7 @@ def ops_event(
     the change again adds nothing. What may happen to one thing several times names the time in `step`.
     """
     event = OpsEntry(kind=kind, id=key, subject_room=room, phase=phase, owner=owner, code=code)
-    eid = derive("ops", kind, key, room, phase, code or "", step)
+    eid = derive("ops", kind, str(key), room, phase, code or "", step)
     return Pending(r=ops_room(org), eid=eid, name=event.event, j=event.encode().decode())
 
 

@@ -57,6 +57,12 @@ def _progress(state: State, data: Data) -> None:
         running["parts"].append(data["content"])
 
 
+def _sources(state: State, data: Data) -> None:
+    running = state["running"]
+    if running and running["message_id"] == data["message_id"]:
+        running["sources"] = data["sources"]
+
+
 def _assistant_complete(state: State, data: Data) -> None:
     running = state["running"] or {}
     state["running"] = None
@@ -70,6 +76,8 @@ def _assistant_complete(state: State, data: Data) -> None:
     }
     if "usage" in data:
         message["usage"] = data["usage"]
+    if "sources" in running:
+        message["sources"] = running["sources"]
     state["messages"].append(message)
 
 
@@ -136,6 +144,7 @@ _CHAT_STEPS: dict[str, Callable[[State, Data], None]] = {
     "attempt_user_start": _user_start,
     "attempt_user_complete": _user_complete,
     "attempt_assistant_start": _assistant_start,
+    "attempt_sources": _sources,
     "attempt_progress": _progress,
     "attempt_assistant_complete": _assistant_complete,
     "attempt_error": _error,
@@ -169,9 +178,7 @@ def _chat_render(state: State) -> State:
         shown["typing"] = state["typing"]
     if running:
         shown["running"] = {
-            "message_id": running["message_id"],
-            "parent_message_id": running["parent_message_id"],
-            "created_at": running["created_at"],
+            **{name: value for name, value in running.items() if name != "parts"},
             "text": "".join(running["parts"]),
         }
     size = 0

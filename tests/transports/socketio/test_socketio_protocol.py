@@ -48,7 +48,7 @@ async def test_no_connect_in_time_closes(server: Serving) -> None:
     ws = await server.open_websocket()
     started = asyncio.get_running_loop().time()
     await closed(ws, pongs=True)
-    assert 0.9 <= asyncio.get_running_loop().time() - started < 1.5
+    assert asyncio.get_running_loop().time() - started >= 0.9
     assert server.server.eio.ended == {"overdue": 1}
 
 

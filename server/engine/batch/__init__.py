@@ -1,0 +1,1 @@
+"""Batch jobs: tool-using models swept over plugins, prompts and languages."""

@@ -1,0 +1,1 @@
+"""Plugins: manifests and OpenAPI documents, fetched and read into operations that models may choose."""

@@ -1,0 +1,1 @@
+"""Evaluators: scenarios played against somebody's agent, and judged (evaluators §1–§6)."""

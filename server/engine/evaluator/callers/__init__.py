@@ -1,0 +1,1 @@
+"""Callers: played by a model or by rules (evaluators §3)."""

@@ -1,0 +1,1 @@
+"""The lines to somebody's agent: dialling, frames, and what is heard (evaluators §2)."""

@@ -1,0 +1,1 @@
+"""Reports of results: a page and JUnit XML (evaluators §4)."""

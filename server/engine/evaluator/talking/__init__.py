@@ -1,0 +1,1 @@
+"""One run's conversation: its turns, its limits and its transcript (evaluators §2)."""

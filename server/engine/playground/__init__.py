@@ -1,0 +1,1 @@
+"""A grounded chat over pipelines of documents."""

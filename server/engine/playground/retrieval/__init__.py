@@ -1,0 +1,1 @@
+"""How what a pipeline has to a query is found."""
