@@ -30,10 +30,10 @@ run: install
 run-scaled: install
 	@$(BIN)/python -m server scaled
 
-# most tests wait, so that several run at once; the attacks measure how long others wait, and run alone; a process that dies ends the run, because starting another may hang
+# most tests wait, so that several run at once; the attacks and the soak count what a busy machine cuts off, and run alone; a process that dies ends the run, because starting another may hang
 test: setup-test check
-	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks
-	$(BIN)/python -m pytest -q tests/attacks
+	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks --ignore tests/soak
+	$(BIN)/python -m pytest -q tests/attacks tests/soak
 
 check: .venv/.installed-dev
 	$(BIN)/ruff format --check .

@@ -35,6 +35,7 @@ from tests.support.running import SECRET, load_content, settings_for
 MB = 1024 * 1024
 AT_ONCE = 40
 SETTLE_SECONDS = 60.0
+PING_TIMEOUT = 8.0  # who reads nothing must be cut for that, and not because its pong was a second late
 UNLOAD_SECONDS = 200.0  # rooms are unloaded a minute after their last follower, looked at every half one
 PLENTY = 1_000_000
 MANY = 10_000  # of fewer the memory tells nothing: the allocator is not warm yet
@@ -128,12 +129,12 @@ def _link(path: Path) -> str:
 
 @asynccontextmanager
 async def soaked(mongod_url: str, folder: Path) -> AsyncIterator[Soaked]:
-    """Run a server process that notices dead peers soon."""
+    """Run a server process that notices dead peers within some seconds."""
     model = ScriptedModel()
     settings = settings_for(mongod_url, await model.start()).model_copy(
         update={
             "port": free_port(), "secret": SECRET, "guests": True, "data_dir": folder, "ping_interval": 1.0,
-            "ping_timeout": 1.0, "events_per_second": PLENTY, "events_burst": PLENTY,
+            "ping_timeout": PING_TIMEOUT, "events_per_second": PLENTY, "events_burst": PLENTY,
             "connections_per_address": PLENTY, "connections_per_identity": PLENTY,
         }
     )  # fmt: skip
