@@ -17,6 +17,8 @@ from tests.support.running import Server, practice
 from tests.transports.socketio.product import ADA, body, product
 from tests.transports.socketio.serving import PATIENT, closed, text
 
+SOON = 4  # seconds: soon over, and long enough for a busy machine to connect in
+
 
 def stream_of(server: Server, client: Http) -> EventStream:
     """Return the open stream of a client's session."""
@@ -58,7 +60,7 @@ async def test_a_stream_goes_on_with_a_newer_token(server: Server, cast: Cast) -
 
 
 async def test_a_token_may_come_in_the_seconds_after_its_predecessor(server: Server, cast: Cast) -> None:
-    async with http_client(server.url, token=server.token(cast.learner_id, seconds=2)) as client:
+    async with http_client(server.url, token=server.token(cast.learner_id, seconds=SOON)) as client:
         await client.connect()
         await client.until("auth_expired")
         assert (await client.call("attempt/stop", chat_id=new()))["error"]["code"] == "unauthenticated"
@@ -150,7 +152,7 @@ async def test_a_renewal_keeps_its_place_among_events(mongod_url: str) -> None:
 
 
 async def test_over_a_real_socket(server: Server, cast: Cast) -> None:
-    token = server.token(cast.learner_id, seconds=2)
+    token = server.token(cast.learner_id, seconds=SOON)
     async with socket(server.url, {"token": token}) as client:
         await client.until("auth_expired")
         assert (await client.call("attempt_stop", chat_id=new()))["error"]["code"] == "not_found"
@@ -159,7 +161,7 @@ async def test_over_a_real_socket(server: Server, cast: Cast) -> None:
 
 
 async def test_a_session_is_renewed_after_its_stream_has_ended(server: Server, cast: Cast) -> None:
-    async with http_client(server.url, token=server.token(cast.learner_id, seconds=1)) as client:
+    async with http_client(server.url, token=server.token(cast.learner_id, seconds=SOON)) as client:
         await client.connect()
         await client.until("auth_expired")
         async with asyncio.timeout(PATIENCE):
