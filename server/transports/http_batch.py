@@ -14,7 +14,7 @@ from server.errors import BadRequest, Forbidden, Unavailable
 from server.transports import keys
 from server.transports.doors import stopping
 from server.transports.http_errors import json_response
-from server.transports.http_query import choice_of, flag_of, id_of, limit_of, number_of
+from server.transports.http_query import MAX_NUMBER, choice_of, flag_of, id_of, limit_of, number_in, number_of
 from server.transports.http_requests import identify
 from server.transports.places import place_of
 from server.transports.uploads import UPLOADS, Uploads
@@ -33,6 +33,7 @@ def attach(app: web.Application) -> None:
     app.router.add_get("/api/jobs/{id}", jobs.get)
     app.router.add_delete("/api/jobs/{id}", jobs.cancel)
     app.router.add_get("/api/jobs/{id}/results", jobs.results)
+    app.router.add_get("/api/jobs/{id}/request", jobs.request)
 
 
 class HttpBatch:
@@ -88,10 +89,11 @@ class HttpBatch:
         return json_response(self._view(job))
 
     async def results(self, request: web.Request) -> web.StreamResponse:
-        """Answer the results that are stored, from an index on, as JSON lines."""
+        """Answer the results that are stored, from an index on, all or so many, as JSON lines."""
         job = await self._batches.get(await identify(request), id_of(request))
         index = number_of(request, "from") or 0
-        lines = await self._lines(job.id, index)  # what fails now is answered as an error
+        end = index + number_in(request, "limit", default=MAX_NUMBER, least=1, most=MAX_NUMBER)
+        lines = await self._lines(job.id, index, end)  # what fails now is answered as an error
         headers = {
             "Content-Type": "application/x-ndjson; charset=utf-8",
             "Cache-Control": "private, no-store",
@@ -102,12 +104,19 @@ class HttpBatch:
             async with asyncio.timeout(STALL_SECONDS):
                 await response.write(b"".join([line + b"\n" for line in lines]))
             index += len(lines)
-            lines = await self._lines(job.id, index)
+            lines = await self._lines(job.id, index, end)
         await response.write_eof()
         return response
 
-    async def _lines(self, job_id: str, index: int) -> list[bytes]:
-        return await self._batches.lines(job_id, from_=index, limit=PAGE)
+    async def request(self, request: web.Request) -> web.Response:
+        """Answer a job as it was sent, without its keys: what starts the same once more."""
+        job = await self._batches.get(await identify(request), id_of(request))
+        return web.Response(body=await self._batches.request(job), content_type="application/json")
+
+    async def _lines(self, job_id: str, index: int, end: int) -> list[bytes]:
+        if index >= end:
+            return []
+        return await self._batches.lines(job_id, from_=index, limit=min(PAGE, end - index))
 
     async def _ended(self, request: web.Request, caller: Identity, job: BatchJob) -> web.Response:
         """Answer a job that has ended; one that goes on when the server stops, or the client leaves.

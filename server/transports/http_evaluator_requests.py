@@ -16,6 +16,7 @@ from server.engine.ids import number_of
 from server.errors import BadRequest, NotFound, Unauthenticated
 from server.transports import keys
 from server.transports.http_errors import Handle
+from server.transports.http_query import FLAGS
 from server.transports.http_requests import authenticated, bearer_of, read_body
 
 KEY_HEADERS = ("X-VOCERA-API-KEY", "X-CEKURA-API-KEY", "X-API-Key")
@@ -81,6 +82,16 @@ def number_of_query(request: web.Request, name: str) -> int | None:
     if number is None:
         raise Invalid({name: ["A whole number from 1 on is needed."]})
     return number
+
+
+def flag_of_query(request: web.Request, name: str, *, default: bool) -> bool:
+    """Return whether a flag is set, the default without one; raises Invalid."""
+    text = request.query.get(name)
+    if not text:
+        return default
+    if text not in FLAGS:
+        raise Invalid({name: ["true or false is needed."]})
+    return FLAGS[text]
 
 
 def numbers_of_query(request: web.Request, name: str) -> list[int]:

@@ -13,6 +13,7 @@ from server.transports.http_evaluator_requests import (
     KEY,
     MAX_IDS,
     caller_of,
+    flag_of_query,
     id_of,
     number_of_query,
     numbers_of_query,
@@ -57,8 +58,10 @@ class HttpResults:
         return json_response(paged(request, count, found))
 
     async def get(self, request: web.Request) -> web.Response:
-        """Answer a result with its runs."""
-        return json_response(await self._evaluators.result(await caller_of(request), id_of(request)))
+        """Answer a result with its runs; with `?transcripts=false` without what was said in them."""
+        caller = await caller_of(request)
+        said = flag_of_query(request, "transcripts", default=True)
+        return json_response(await self._evaluators.result(caller, id_of(request), transcripts=said))
 
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a result with all its runs."""

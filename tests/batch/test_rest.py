@@ -74,9 +74,31 @@ async def test_results_are_lines_from_any_index_on(shop: Shop, http: aiohttp.Cli
         body = await author.ask("GET", f"jobs/{job.id}/results{query}")
         assert [orjson.loads(line)["index"] for line in body.splitlines()] == list(range(first, 250))
         assert author.headers["Content-Type"].startswith("application/x-ndjson")
-    for wrong in ("-1", "x", "1.5", "9" * 30):
-        answer = await author.get(f"jobs/{job.id}/results?from={wrong}", status=400)
+    for query, last in (("limit=1", 1), ("from=30&limit=150", 180), ("from=240&limit=99", 250)):
+        body = await author.ask("GET", f"jobs/{job.id}/results?{query}")
+        first = 0 if query == "limit=1" else int(query[5:].partition("&")[0])
+        assert [orjson.loads(line)["index"] for line in body.splitlines()] == list(range(first, last))
+    for wrong in ("from=-1", "from=x", "from=1.5", f"from={'9' * 30}", "limit=0", "limit=x"):
+        answer = await author.get(f"jobs/{job.id}/results?{wrong}", status=400)
         assert answer["error"]["code"] == "bad_request"
+
+
+async def test_a_job_is_read_as_it_was_sent_and_started_again(
+    shop: Shop, http: aiohttp.ClientSession
+) -> None:
+    author = person(shop, http)
+    keyed = job_of(2, config={"concurrency": 3, "openai_api_key": "sk-of-a-client"})
+    keyed["test_cases"][1]["expected_parameters"] = {"q": "cups", "colour": None}
+    keyed |= {"client_event_id": "mine", "unknown": 1}
+    begun = await author.post(keyed, query="?async=1", status=202)
+    sent = await author.get(f"jobs/{begun['job_id']}/request")
+    assert "sk-of-a-client" not in str(sent)
+    assert {"client_event_id", "unknown"}.isdisjoint(sent)
+    assert (sent["name"], sent["config"]["concurrency"]) == ("shopping", 3)
+    assert sent["test_cases"][1]["expected_parameters"] == {"q": "cups", "colour": None}
+    again = await author.post(sent, query="?async=1", status=202)
+    assert again["job_id"] != begun["job_id"]
+    assert (await author.get(f"jobs/{again['job_id']}/request")) == sent
 
 
 async def test_jobs_are_listed_by_pages_and_by_status(shop: Shop, http: aiohttp.ClientSession) -> None:
@@ -116,7 +138,7 @@ async def test_a_job_is_stopped_and_one_that_has_ended_stays(shop: Shop, http: a
 
 async def test_who_may_see_a_job_and_who_may_stop_it(shop: Shop, http: aiohttp.ClientSession) -> None:
     job = await shop.ended((await shop.start(1)).id)
-    paths = [f"jobs/{job.id}", f"jobs/{job.id}/results"]
+    paths = [f"jobs/{job.id}", f"jobs/{job.id}/results", f"jobs/{job.id}/request"]
     paths += [f"jobs/{job.id}/report.{name}" for name in ("html", "csv", "junit.xml")]
     nobody = [person(shop, http, "learner"), person(shop, http, org="elsewhere"), Person(shop, http, None)]
     for path in paths:

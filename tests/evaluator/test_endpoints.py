@@ -44,6 +44,12 @@ async def test_results_and_runs_are_read_back(author: Client) -> None:
     assert list(found["runs"]) == [str(run["id"]) for run in first["runs"]]
     run = await author.get(f"runs-external/{first['runs'][0]['id']}")
     assert found["runs"][str(run["id"])] == run
+    assert run["has_simulator_error"] is False
+    brief = await author.get(f"results/{first['id']}/?transcripts=false")
+    assert brief["transcripts_left_out"]
+    said = {"transcript", "transcript_object", "evaluation", "expected_outcome", "metadata"}
+    said |= {"simulator_error", "judge_model", "judge_reliable"}
+    assert brief["runs"][str(run["id"])] == {k: v for k, v in run.items() if k not in said}
     assert run["transcript"].splitlines()[0] == "[00:00] Testing Agent: Hello"
     assert re.fullmatch(r"\d\d:\d\d", run["duration"])
     assert run["metadata"]["ended_reason"] == "Testing agent-ended-call"
@@ -75,6 +81,8 @@ async def test_queries_that_are_wrong_name_their_parameter(author: Client) -> No
     for query in ("", "run_ids=", "run_ids=,", "run_ids=1,x", "run_ids=1.5", f"run_ids={'1,' * 201}"):
         assert list(await author.get(f"runs/bulk/?{query}", 400)) == ["run_ids"]
     assert list(await author.get("results/?agent_id=true", 400)) == ["agent_id"]
+    result = await author.post(TEXT, {"scenarios": [await scenario_of(author, await agent_at(author))]})
+    assert list(await author.get(f"results/{result['id']}/?transcripts=no", 400)) == ["transcripts"]
 
 
 async def test_calls_are_ended_and_results_deleted(author: Client) -> None:

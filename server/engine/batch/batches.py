@@ -21,7 +21,7 @@ from server.engine.ids import derive, new
 from server.errors import Conflict, Forbidden, NotFound, Unavailable
 from server.rooms.entry import Entry
 from server.rooms.room import Room
-from server.store.packing import pack
+from server.store.packing import pack, unpack
 from server.store.pages import Page
 
 POLL_SECONDS = 1.0
@@ -180,6 +180,15 @@ class Batches:
         rows = await self._store.results.page(job_id, from_=from_, limit=min(limit, MAX_PAGE))
         return [row.j for row in rows if row.end is None]
 
+    async def request(self, job: BatchJob) -> bytes:
+        """Return a job as it was sent, without its keys and `client_event_id`, as JSON; raises NotFound."""
+        packed = await self._store.jobs.request(job.id, digest=job.digest)
+        if packed is None:
+            raise NotFound("The job's request is gone.")
+        if len(packed) > LARGE:
+            return await asyncio.to_thread(_as_sent, packed)
+        return _as_sent(packed)
+
     async def summary(self, job: BatchJob) -> bytes:
         """Return the summary of an ended job as JSON, with its results when they are few and small enough."""
         if job.summary is None:
@@ -223,3 +232,10 @@ def _written(request: BatchRequest) -> tuple[bytes, str | None]:
     keys = {"config": {"openplugin_api_key", "openai_api_key"}}
     written = request.model_dump_json(exclude=keys, exclude_none=True).encode()
     return written, sha256(written).hexdigest() if request.client_event_id is not None else None
+
+
+def _as_sent(packed: bytes) -> bytes:
+    """Return a stored request without the name under which it was sent: another job needs another one."""
+    request = orjson.loads(unpack(packed))
+    request.pop("client_event_id", None)
+    return orjson.dumps(request)

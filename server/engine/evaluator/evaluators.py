@@ -145,9 +145,10 @@ class Evaluators:
 
     # --- reading --------------------------------------------------------------------------------------------
 
-    async def result(self, caller: Identity, result_id: int) -> JsonObject:
-        """Return a result with its runs by id."""
-        return await self._reading.whole(await self._reading.there(caller, result_id))
+    async def result(self, caller: Identity, result_id: int, *, transcripts: bool = True) -> JsonObject:
+        """Return a result with its runs by id; without `transcripts` what was said in them is left out."""
+        there = await self._reading.there(caller, result_id)
+        return await self._reading.whole(there, transcripts=transcripts)
 
     async def results(
         self, caller: Identity, *, agent: int | None = None, page: int = 1, page_size: int = PAGE_SIZE

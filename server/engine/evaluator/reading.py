@@ -55,16 +55,17 @@ class Reading:
         shown = keyed(await _views(reversed(found), whole=False))
         return {**await self.view(result), "runs": shown, "runs_left_out": count - len(found)}
 
-    async def whole(self, result: EvaluatorResult) -> JsonObject:
+    async def whole(self, result: EvaluatorResult, *, transcripts: bool = True) -> JsonObject:
         """Return a result with its runs by id, without what was said when that is too much for one answer.
 
-        Few are read at once, in turn for the organisations that ask; others wait here.
+        With `transcripts` false it is left out too. Few are read at once, in turn for the organisations that
+        ask; others wait here.
         """
         async with self._wholes.place(result.org):
-            return await self._read_whole(result)
+            return await self._read_whole(result, transcripts=transcripts)
 
-    async def _read_whole(self, result: EvaluatorResult) -> JsonObject:
-        whole = await self._runs.size(result.id) <= MAX_WHOLE_BYTES
+    async def _read_whole(self, result: EvaluatorResult, *, transcripts: bool) -> JsonObject:
+        whole = transcripts and await self._runs.size(result.id) <= MAX_WHOLE_BYTES
         shown: dict[str, JsonObject] = {}
         last = 0
         while runs := await self._runs.following(result.id, after=last, limit=PAGE, whole=whole):

@@ -147,6 +147,7 @@ def brief_view(run: EvaluatorRun) -> JsonObject:
         "number": run.plan.number,
         "status": run.status,
         "success": run.success,
+        "has_simulator_error": run.simulator_error,
         "attempt": run.attempt,
         "duration": clock(run.duration) if run.duration is not None else None,
         "error_message": run.error_message,
