@@ -15,6 +15,7 @@ from schemas.events import CLIENT_EVENTS, EXTRA_CLIENT_EVENTS, EXTRA_SERVER_EVEN
 from server.cli.batch_pages import request_rows
 from server.cli.event_pages import client_page, server_page
 from server.cli.failure import Failure
+from server.cli.wire_types import WIRE_TYPES, wire_types
 from server.errors import GreenroomError
 from server.settings import Settings, variable
 
@@ -40,7 +41,7 @@ _TABLE = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end of table -->)", 
 
 
 def docs() -> None:
-    """Write the generated tables into README.md and docs/ of this checkout."""
+    """Write the generated tables into README.md and docs/ of this checkout, and the page's types."""
     if not (ROOT / DOCUMENTS[0]).is_file():
         raise Failure(f"there is no {DOCUMENTS[0]} in {ROOT}; this command works in a checkout")
     for name in refresh(ROOT) or ["nothing"]:
@@ -56,6 +57,11 @@ def refresh(root: Path) -> list[str]:
         if (filled := fill(text)) != text:
             path.write_text(filled)
             changed.append(name)
+    types = root / WIRE_TYPES
+    if not types.is_file() or types.read_text() != wire_types():
+        types.parent.mkdir(parents=True, exist_ok=True)
+        types.write_text(wire_types())
+        changed.append(WIRE_TYPES)
     return changed
 
 

@@ -11,6 +11,7 @@ from schemas.events import CLIENT_EVENTS, EXTRA_SERVER_EVENTS, SERVER_EVENTS
 from server.app import make_app
 from server.cli.commands import app as commands
 from server.cli.tables import DOCUMENTS, TABLES, fill, sent_server_events, served_client_events
+from server.cli.wire_types import WIRE_TYPES, wire_types
 from server.engine.pack_shapes import SHAPES, Shape
 from server.engine.packs import read_pack
 from server.settings import OF_CLIENTS, PREFIX, Settings, variable
@@ -31,6 +32,10 @@ def anchors(text: str) -> set[str]:
 def test_the_tables_are_those_of_the_source(name: str) -> None:
     text = (ROOT / name).read_text()
     assert fill(text) == text, "run python -m server docs"
+
+
+def test_the_types_of_the_page_are_those_of_the_source() -> None:
+    assert (ROOT / WIRE_TYPES).read_text() == wire_types(), "run python -m server docs"
 
 
 def test_every_table_is_in_a_document() -> None:
