@@ -1,0 +1,86 @@
+/** Who is here: the token, and what the server says about its owner. */
+
+import { effect, type ReadonlySignal, signal } from "@preact/signals";
+
+export type Role = "learner" | "author" | "ops" | "admin" | "guest";
+export interface Me {
+  role: Role;
+  profile_id: string | null;
+  guest_id: string | null;
+}
+
+const TOKEN = "greenroom.token";
+const GUEST = "greenroom.guest";
+const INVITATION = /^#token=([^&]+)/;
+
+const kept = signal<string | null>(invited() ?? localStorage.getItem(TOKEN));
+const known = signal<Me | null>(null);
+
+export const token: ReadonlySignal<string | null> = kept;
+export const me: ReadonlySignal<Me | null> = known;
+
+effect(() => keep(TOKEN, kept.value));
+
+/** Becomes the owner of a token; `null` makes a guest. */
+export function signIn(next: string | null): void {
+  const trimmed = next?.trim() || null;
+  if (trimmed === kept.value) return;
+  known.value = null;
+  kept.value = trimmed;
+}
+
+/** Forgets the token. */
+export function signOut(): void {
+  signIn(null);
+}
+
+export function may(...roles: Role[]): boolean {
+  const role = known.value?.role;
+  return role !== undefined && (role === "admin" || roles.includes(role));
+}
+
+/** Takes in what the server says about who is here. */
+export function recognise(next: {
+  role: string;
+  profile_id?: string | null;
+  guest_id?: string | null;
+}): void {
+  const guest = next.guest_id ?? null;
+  if (guest !== null) keep(GUEST, guest); // without it each visit would be another guest's
+  const role = guest === null ? (next.role as Role) : "guest";
+  const before = known.value;
+  const profile = next.profile_id ?? null;
+  if (before?.role === role && before.profile_id === profile && before.guest_id === guest) return;
+  known.value = { role, profile_id: profile, guest_id: guest };
+}
+
+/** Returns the id of the guest who was here before, for whoever has no token. */
+export function guestId(): string | null {
+  return localStorage.getItem(GUEST);
+}
+
+/** Forgets the guest who was here before: the server does not know that id. */
+export function forgetGuest(): void {
+  keep(GUEST, null);
+}
+
+function keep(name: string, value: string | null): void {
+  if (value === null) localStorage.removeItem(name);
+  else localStorage.setItem(name, value);
+}
+
+function invited(): string | null {
+  const found = INVITATION.exec(location.hash)?.[1];
+  if (found === undefined) return null;
+  history.replaceState(null, "", `${location.pathname}${location.search}#/`); // it must not stay in the history
+  return decodeURIComponent(found);
+}
+
+addEventListener("hashchange", () => {
+  const next = invited();
+  if (next !== null) signIn(next);
+});
+
+addEventListener("storage", (event) => {
+  if (event.key === TOKEN) signIn(event.newValue); // signed in or out in another tab
+});

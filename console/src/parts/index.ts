@@ -1,0 +1,13 @@
+export { Badge, type Tone } from "./Badge";
+export { Button } from "./Button";
+export { Chart } from "./Chart";
+export { confirm, Dialog } from "./Dialog";
+export { Check, Choice, Field, TextField } from "./Field";
+export { Link } from "./Link";
+export { Meter } from "./Meter";
+export { Page } from "./Page";
+export { Busy, Empty, Failure } from "./states";
+export { type Column, Table } from "./Table";
+export { Tabs } from "./Tabs";
+export { toast } from "./toast";
+export { When } from "./When";

@@ -1,0 +1,39 @@
+import { signal } from "@preact/signals";
+import type { Tone } from "./Badge";
+
+interface Toast {
+  id: number;
+  text: string;
+  tone: Tone;
+}
+
+const SHOWN_MS = 8000;
+const toasts = signal<Toast[]>([]);
+let last = 0;
+
+/** Tells something in the corner for a while; screen readers say it. */
+export function toast(text: string, tone: Tone = "info"): void {
+  const id = ++last;
+  const others = toasts.value.filter((shown) => shown.text !== text); // a repeated failure is told once
+  toasts.value = [...others.slice(-3), { id, text, tone }];
+  setTimeout(() => close(id), SHOWN_MS);
+}
+
+function close(id: number): void {
+  toasts.value = toasts.value.filter((shown) => shown.id !== id);
+}
+
+export function Toasts() {
+  return (
+    <section class="toasts" aria-live="polite" aria-label="Notices">
+      {toasts.value.map(({ id, text, tone }) => (
+        <div key={id} class={`toast ${tone}`}>
+          <span>{text}</span>
+          <button type="button" class="toast-close" aria-label="Close this notice" onClick={() => close(id)}>
+            ×
+          </button>
+        </div>
+      ))}
+    </section>
+  );
+}

@@ -1,0 +1,46 @@
+/** Hash routes: "#/practise/a/b?x=1". */
+
+import "./identity"; // takes a token out of the address first
+import { type ReadonlySignal, signal } from "@preact/signals";
+
+export interface Route {
+  view: string;
+  path: string[];
+  query: URLSearchParams;
+}
+
+const current = signal<Route>(parse(location.hash));
+export const route: ReadonlySignal<Route> = current;
+
+export function href(view: string, ...path: string[]): string {
+  return `#/${[view, ...path].map(encodeURIComponent).join("/")}`;
+}
+
+/** Goes to an address that `href` made; with `replace` the present one leaves the history. */
+export function go(to: string, options: { replace?: boolean } = {}): void {
+  const hash = to.startsWith("#") ? to : `#${to}`;
+  if (options.replace) {
+    history.replaceState(null, "", hash);
+    current.value = parse(hash);
+  } else {
+    location.hash = hash;
+  }
+}
+
+function parse(hash: string): Route {
+  const [address = "", query = ""] = hash.replace(/^#\/?/, "").split("?", 2);
+  const [view = "", ...path] = address.split("/").filter(Boolean).map(decoded);
+  return { view, path, query: new URLSearchParams(query) };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // typed by hand, with a stray %
+  }
+}
+
+addEventListener("hashchange", () => {
+  current.value = parse(location.hash);
+});

@@ -1,0 +1,13 @@
+/** The table of views: who may open which, and where it is. */
+
+import type { ComponentType } from "preact";
+import type { Role } from "./identity";
+
+export interface View {
+  name: string;
+  title: string;
+  roles: readonly Role[]; // an admin may open all
+  load: () => Promise<{ default: ComponentType }>;
+}
+
+export const VIEWS: readonly View[] = [];
