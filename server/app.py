@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from handlers.base import Services
+from server import tracing
 from server.dispatch import Dispatcher
 from server.draining import Drain
 from server.engine.access import Access
@@ -52,6 +53,7 @@ from server.transports import (
     http_metrics,
     http_pipelines_errors,
     http_rest,
+    http_traces,
     keys,
     ws_batch,
 )
@@ -109,9 +111,15 @@ def _parts(settings: Settings, *, secret: SecretStr, guests: bool, sealing: Seal
     failures = http_errors.middleware(
         {part.PREFIX: part.failure for part in (http_evaluator_errors, http_pipelines_errors)}
     )
-    app = web.Application(middlewares=[failures], client_max_size=settings.max_message)
+    app = web.Application(
+        middlewares=[http_traces.middleware, failures], client_max_size=settings.max_message
+    )
+    http_traces.attach(app)
+    app.cleanup_ctx.append(_exporting)
     store = connect(
-        settings.mongodb_url.get_secret_value() if settings.mongodb_url else "", settings.mongodb_database
+        settings.mongodb_url.get_secret_value() if settings.mongodb_url else "",
+        settings.mongodb_database,
+        traced=settings.otel_exporter_otlp_endpoint is not None,
     )
     process = Process(f"{settings.instance}-{secrets.token_hex(4)}", store.processes)
     app[keys.SIBLINGS] = Siblings(process.name, settings.data_dir)
@@ -273,6 +281,21 @@ def _assemble(
         tasks=tasks,
         entries=hub.log,
     )
+
+
+async def _exporting(app: web.Application) -> AsyncIterator[None]:
+    """Export spans where a collector is set, until all other parts have ended."""
+    endpoint = app[keys.SETTINGS].otel_exporter_otlp_endpoint
+    if endpoint is None:
+        yield
+        return
+    from server.tracing_otel import Exporter  # of an extra
+
+    exporter = Exporter(endpoint, process=app[keys.PROCESS].name)
+    tracing.export_to(exporter)
+    yield
+    tracing.export_to(None)
+    await asyncio.to_thread(exporter.close)
 
 
 async def _lifetime(app: web.Application) -> AsyncIterator[None]:

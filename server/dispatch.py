@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from handlers import HANDLERS
 from handlers.base import Context, Handler, Services, attempt_error, over
 from schemas.envelope import MAX_SAFE_INTEGER, Change, Payload, Problem, Reply, ServerEvent
+from server import tracing
 from server.engine.access import Identity
 from server.errors import BadRequest, GreenroomError, Internal, NotFound, Unavailable
 from server.idempotency import Once
 from server.rooms.connection import Connection
+from server.tracing import Span
 
 log = structlog.get_logger(__name__)
 MAX_EVENT_NAME = 64
@@ -154,6 +156,12 @@ _unknown = attempt_error()
 def refusal(event: str, error: GreenroomError) -> Answer:
     """Return the answer to an event that is refused before anything of it was looked at but its name."""
     return _failure(error, HANDLERS.get(event), None)
+
+
+def traced(event: str, *, within: bool = False) -> Span:
+    """Begin the trace of an event, or a part of the trace that its transport has begun."""
+    name = f"event {event}" if event in HANDLERS else "event"
+    return tracing.span(name) if within else tracing.begin(name)
 
 
 def _find(event: str) -> Handler:

@@ -18,7 +18,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web import RequestPayloadError
 from structlog.typing import Processor
 
+from server import tracing
+
 Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["json", "text"]
 Record = MutableMapping[str, Any]
 SECRET = frozenset(
     {"token", "secret", "api_key", "authorization", "password", "cookie", "mongodb_url", "redis_url"}
@@ -28,18 +31,19 @@ FRAMES = 30
 STDERR = 2
 
 
-def configure(level: Level, *, pretty: bool | None = None) -> None:
-    """Set up logging of this process, also of libraries; pretty when stderr is a terminal, else JSON."""
-    pretty = sys.stderr.isatty() if pretty is None else pretty
+def configure(level: Level, *, form: Format | None = None) -> None:
+    """Set up logging of this process, also of libraries; as text when stderr is a terminal, else JSON."""
+    text = sys.stderr.isatty() if form is None else form == "text"
     number = logging.getLevelNamesMapping()[level.upper()]
     end: list[Processor] = (
         [_as_text, structlog.dev.ConsoleRenderer()]
-        if pretty
+        if text
         else [structlog.processors.JSONRenderer(serializer=_dumps)]
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _mask,
@@ -57,17 +61,19 @@ def configure(level: Level, *, pretty: bool | None = None) -> None:
     root.setLevel(max(number, logging.WARNING))
     # It tells each failure of Redis many times, and its jobs; server.jobs says what has to be known.
     logging.getLogger("docket").setLevel(logging.CRITICAL)
+    # It tells each failure to export many times; server.tracing_otel says once what has to be known.
+    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
     logging.captureWarnings(True)
 
 
 @contextmanager
-def quiet(level: Level) -> Iterator[None]:
+def quiet(level: Level, *, form: Format | None = None) -> Iterator[None]:
     """Log errors only, while a failure is going to be told to somebody in one line; then `level` again."""
-    configure("error")
+    configure("error", form=form)
     try:
         yield
     finally:
-        configure(level)
+        configure(level, form=form)
 
 
 class ErrorCount:
@@ -156,6 +162,13 @@ def _as_text(_logger: object, _method: str, record: Record) -> Record:
     if errors := record.pop("exception", None):
         lines = [line for e in errors for line in (e["type"], e.get("message", ""), *e["at"]) if line]
         record["exception"] = "\n  ".join(lines)
+    return record
+
+
+def _trace(_logger: object, _method: str, record: Record) -> Record:
+    """Say in which trace this happens, so that all records of an event can be found."""
+    if (found := tracing.ids()) is not None:
+        record["trace_id"], record["span_id"] = found
     return record
 
 

@@ -167,6 +167,15 @@ class Settings(BaseSettings):
         50, ge=1, le=1000, description="Turns of an agent after which its call is ended."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level to log.")
+    log_format: Literal["json", "text"] | None = Field(
+        None,
+        description="JSON, one object per line, or readable text; without it text in a terminal only.",
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None,
+        validation_alias=_common("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="OTLP/HTTP collector that gets spans at /v1/traces; it needs the extra otel.",
+    )
     instance: str = Field(default_factory=lambda: secrets.token_hex(4), description="Name of this process.")
 
     @property
@@ -233,7 +242,7 @@ class Settings(BaseSettings):
             raise ValueError("this should be an address that begins with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("openai_base_url", "jwks_url", "rerank_url")
+    @field_validator("openai_base_url", "jwks_url", "rerank_url", "otel_exporter_otlp_endpoint")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

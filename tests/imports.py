@@ -11,7 +11,9 @@ OURS = ("schemas", "handlers", "server", "tests", "bench")
 # Who may import whom: a part may import itself and parts of the lines above its own.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("schemas",),
+    ("server.tracing",),
     ("server.errors", "server.settings", "server.logs"),
+    ("server.tracing_otel",),
     ("server.store", "server.llm"),
     ("server.embedded", "server.rooms"),
     ("server.jobs",),
@@ -46,6 +48,7 @@ LIBRARIES: dict[str, str] = {
     **dict.fromkeys(("semantic_text_splitter", "pypdf", "markdownify"), "server.engine.playground.indexing"),
     "xllamacpp": "server.embedded",
     "pydantic_settings": "server.settings",
+    "opentelemetry": "server.tracing_otel",
     "tantivy": "server.engine.playground.retrieval",
 }
 EXCEPTIONS: dict[str, tuple[str, ...]] = {

@@ -12,7 +12,7 @@ import logging, sys, warnings
 import structlog
 from server import logs
 
-logs.configure(sys.argv[1], pretty=sys.argv[2] == "pretty")
+logs.configure(sys.argv[1], form=sys.argv[2])
 log = structlog.get_logger("tests")
 log.debug("small")
 log.info("large", token="SECRET", count=2)
@@ -64,7 +64,7 @@ def test_debugging_shows_what_exceptions_say() -> None:
 
 
 def test_a_terminal_gets_readable_lines() -> None:
-    text = "\n".join(run("info", "pretty"))
+    text = "\n".join(run("info", "text"))
     assert "large" in text
     assert "builtins.KeyError" in text
     assert "SAID" not in text
@@ -83,7 +83,7 @@ import logging
 import structlog
 from server import logs
 
-logs.configure("error", pretty=False)
+logs.configure("error", form="json")
 log = structlog.get_logger("tests")
 log.warning("not one")
 log.error("one")
@@ -110,7 +110,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web import RequestPayloadError
 from server import logs
 
-logs.configure("info", pretty=False)
+logs.configure("info", form="json")
 for error in (BadHttpMessage("SAID"), RequestPayloadError("SAID"), KeyError("SAID")):
     logging.getLogger("aiohttp.server").error("Error handling request from %s", "1.2.3.4", exc_info=error)
 """

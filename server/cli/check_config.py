@@ -10,14 +10,14 @@ from server.cli.address import without_credentials
 from server.cli.failure import Failure
 from server.cli.listen import listen
 from server.cli.options import DataDir
-from server.cli.parts import database, has_endpoint, model
+from server.cli.parts import check_tracing, database, has_endpoint, model
 from server.cli.run import run
 from server.cli.secret import signing_secret
 from server.errors import GreenroomError
 from server.rooms.valkey_link import reason_away
 from server.settings import Settings, read_settings, unknown_variables, variable
 
-ADDRESSES = ("mongodb_url", "redis_url", "openai_base_url", "jwks_url")
+ADDRESSES = ("mongodb_url", "redis_url", "openai_base_url", "jwks_url", "otel_exporter_otlp_endpoint")
 
 
 def check_config(data_dir: DataDir = None) -> None:
@@ -71,11 +71,12 @@ async def _check(settings: Settings, problems: list[str]) -> int:
 
 
 def _local(settings: Settings) -> Iterator[str]:
-    """Yield what is wrong with the secret and the data directory."""
-    try:
-        signing_secret(settings)
-    except Failure as failure:
-        yield str(failure)
+    """Yield what is wrong with the secret, the data directory and what is installed."""
+    for check in (signing_secret, check_tracing):
+        try:
+            check(settings)
+        except Failure as failure:
+            yield str(failure)
 
 
 def _hints(settings: Settings) -> Iterator[str]:

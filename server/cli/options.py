@@ -52,7 +52,7 @@ def configure(*, log_level: logs.Level | None = None, **given: Any) -> Settings:
         raise Failure("\n           ".join(problems))
     if log_level and "log_level" not in settings.model_fields_set:
         settings = settings.model_copy(update={"log_level": log_level})
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, form=settings.log_format)
     for sentence in unknown_variables():
         log.warning("setting ignored", reason=sentence)
     return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})

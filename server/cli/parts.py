@@ -88,6 +88,21 @@ def private_urls(settings: Settings) -> bool:
     return settings.mongodb_url is None and is_loopback(settings.host)
 
 
+def check_tracing(settings: Settings) -> None:
+    """See that spans can be exported where a collector is set; raises Failure."""
+    if settings.otel_exporter_otlp_endpoint is None:
+        return
+    try:
+        import server.tracing_otel  # noqa: F401 # of an extra, and slow
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "opentelemetry":
+            raise
+        raise Failure(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed; "
+            "pip install 'greenroom[otel]', or unset it"
+        ) from error
+
+
 def has_endpoint(settings: Settings) -> bool:
     """Tell whether a model endpoint is configured."""
     return bool(settings.openai_api_key or settings.openai_base_url)
@@ -97,7 +112,7 @@ async def reach(settings: Settings) -> None:
     """Return when the configured database answers; raises Failure naming its address."""
     store = _connect(settings)
     try:
-        with logs.quiet(settings.log_level):
+        with logs.quiet(settings.log_level, form=settings.log_format):
             await store.ping()
     except Unavailable as error:
         code = getattr(error.__cause__, "code", None)
@@ -126,7 +141,7 @@ def _url(settings: Settings) -> str:
 
 
 def _connect(settings: Settings) -> Store:
-    with logs.quiet(settings.log_level):
+    with logs.quiet(settings.log_level, form=settings.log_format):
         try:
             return connect(_url(settings), settings.mongodb_database)
         except (Unavailable, ValueError) as error:

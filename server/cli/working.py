@@ -13,7 +13,7 @@ from server.cli.descriptors import raise_descriptor_limit
 from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
 from server.cli.listen import bound_port, listen
-from server.cli.parts import database, model
+from server.cli.parts import check_tracing, database, model
 from server.cli.secret import known_secret
 from server.settings import Settings
 
@@ -39,6 +39,7 @@ async def working(settings: Settings, health_port: int | None) -> AsyncIterator[
     Raises Failure or EmbeddedError for what a person has to put right. Cancelling is safe.
     """
     raise_descriptor_limit()
+    check_tracing(settings)
     sockets: list[socket.socket] = [] if health_port is None else listen(settings.host, health_port)
     port = bound_port(sockets) if sockets else None
     try:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from typing import Any
 
 import structlog
 
+from server import tracing
 from server.errors import GreenroomError
 
 log = structlog.get_logger(__name__)
@@ -31,9 +33,10 @@ class Tasks:
             return False
         if let_go:
             self._let_go.add(key)
-        task = asyncio.create_task(work(), name=key)
+        context = copy_context()
+        task = asyncio.create_task(_traced(key, work), name=key, context=context)
         self._tasks[key] = task
-        task.add_done_callback(lambda done: self._ended(key, done))
+        task.add_done_callback(lambda done: self._ended(key, done), context=context)
         return True
 
     def cancel(self, key: str) -> None:
@@ -73,3 +76,9 @@ class Tasks:
             log.warning("background work failed", key=key, code=error.code)
         else:
             log.error("background work broke", key=key, exc_info=error)
+
+
+async def _traced(key: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Work as a part of the trace in which it was started."""
+    with tracing.span(f"task {key.partition(':')[0]}"):
+        await work()

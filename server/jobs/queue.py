@@ -15,6 +15,7 @@ from docket import Docket, ExecutionState, Worker
 from docket.execution import Disposition
 from redis.exceptions import RedisError
 
+from server import tracing
 from server.errors import Unavailable
 from server.jobs.slots import Run, Slots, job_name
 
@@ -144,9 +145,10 @@ class Jobs:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 name = job_name(kind, key)
-                added = await self._docket.add(_TASK, key=name)(kind, key)
+                trace = tracing.traceparent()
+                added = await self._docket.add(_TASK, key=name)(kind, key, trace)
                 if added.disposition is Disposition.ALREADY_SCHEDULED and not await self._waits(name):
-                    await self._docket.replace(_TASK, datetime.now(UTC), name)(kind, key)
+                    await self._docket.replace(_TASK, datetime.now(UTC), name)(kind, key, trace)
         except (RedisError, OSError, TimeoutError):
             return False
         await asyncio.sleep(0)  # a queue in this process answers at once, so that many wakes would block it
@@ -157,16 +159,17 @@ class Jobs:
         found = await self._docket.get_execution(name)
         return found is not None and found.state is ExecutionState.QUEUED
 
-    async def _work(self, kind: str, key: str) -> None:
+    async def _work(self, kind: str, key: str, trace: str | None = None) -> None:
         """Do a job from the queue; it is taken off when this returns, and comes back when this is cancelled.
 
         The job is a task of its own, which goes on when Redis goes. One that has begun here already is done
-        once more after that, because it may have been woken since.
+        once more after that, because it may have been woken since. `trace` is that of who woke it; jobs that
+        were queued before there were any have none.
         """
         if self._slots.again(kind, key):
             return
         released = self._released
-        job = self._slots.begin(kind, key)
+        job = self._slots.begin(kind, key, trace=trace)
         if job is None or released is None:
             return
         await asyncio.wait([job, released], return_when=asyncio.FIRST_COMPLETED)

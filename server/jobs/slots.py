@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 
 import structlog
 
+from server import tracing
 from server.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -37,16 +39,21 @@ class Slots:
         """Have jobs of a kind done by `run`."""
         self._runs[kind] = run
 
-    def begin(self, kind: str, key: str) -> asyncio.Task[None] | None:
-        """Start a job unless it waits or runs here; return its task, or None when its kind is not known."""
+    def begin(self, kind: str, key: str, *, trace: str | None = None) -> asyncio.Task[None] | None:
+        """Start a job unless it waits or runs here; return its task, or None when its kind is not known.
+
+        It goes on with `trace`, the `traceparent` of who woke it; without one with the trace that holds here.
+        """
         name = job_name(kind, key)
         if (job := self._jobs.get(name)) is not None:
             return job
         if (run := self._runs.get(kind)) is None:
             log.error("a job of a kind that this process does not know", kind=kind)
             return None
-        job = self._jobs[name] = asyncio.create_task(self._perform(run, key, name), name=name)
-        job.add_done_callback(self._ended)
+        context = copy_context()
+        work = self._perform(run, key, name, trace=trace or tracing.traceparent())
+        job = self._jobs[name] = asyncio.create_task(work, name=name, context=context)
+        job.add_done_callback(self._ended, context=context)
         return job
 
     def again(self, kind: str, key: str) -> bool:
@@ -67,7 +74,7 @@ class Slots:
             for job in left:
                 log.error("a job does not end", job=job.get_name(), seconds=seconds)
 
-    async def _perform(self, run: Run, key: str, name: str) -> None:
+    async def _perform(self, run: Run, key: str, name: str, *, trace: str | None) -> None:
         async with self._free:
             self.running += 1
             if self.full:
@@ -76,7 +83,9 @@ class Slots:
                 self._again[name] = True
                 while self._again[name]:
                     self._again[name] = False
-                    await run(key)
+                    with tracing.begin(f"job {name.partition(':')[0]}", "consumer", after=trace) as span:
+                        span.set("greenroom.job", key)
+                        await run(key)
             finally:
                 del self._again[name]
                 self.running -= 1

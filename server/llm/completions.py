@@ -27,6 +27,7 @@ from server.llm.model_table import known
 from server.llm.posting import Poster, Reply
 from server.llm.providers import OPENAI_URL, is_small, provider_of
 from server.llm.stream import MAX_REASON, charged
+from server.llm.tracing import asking, counted
 
 _MAX_DIALECTS = 1_000  # names of models come from clients
 _MAX_SAID = 10_000  # bytes of a refusal that is no JSON, to be searched
@@ -116,11 +117,14 @@ class Completions:
         if ask.tools and not dialect.provider.tools:
             raise Upstream(SMALL_NO_TOOLS, retryable=False)
         asked = wanted(ask) | {"model": target.model}
-        try:
-            answer, sent = await self._ask(target, dialect, asked)
-        except Throttled as error:
-            raise RateLimited(error.message, retry_after=error.retry_after) from None
-        return _completion(answer, model=target.model, ignored=_left_out(asked, sent))
+        with asking("chat", target.model) as span:
+            try:
+                answer, sent = await self._ask(target, dialect, asked)
+            except Throttled as error:
+                raise RateLimited(error.message, retry_after=error.retry_after) from None
+            done = _completion(answer, model=target.model, ignored=_left_out(asked, sent))
+            counted(span, prompt=done.prompt_tokens, completion=done.completion_tokens, cost=done.cost)
+        return done
 
     def at_once(self, api_key: str | None = None) -> int | None:
         """Return how many calls are answered at once: one by the embedded model, None for no known limit."""

@@ -17,6 +17,7 @@ from server.errors import Upstream
 from server.llm.bodies import ENCODINGS, FAILURES, bound, whole
 from server.llm.failures import UNREADABLE, Refused, late, refusal, reported, upstream
 from server.llm.providers import OPENAI_URL
+from server.llm.tracing import asking
 from server.settings import Settings
 
 if TYPE_CHECKING:
@@ -169,11 +170,12 @@ class EndpointEmbedder:
         await self._client.close()
 
     async def _request(self, texts: Sequence[str]) -> "list[Vectors]":
-        try:
-            async with asyncio.timeout(self._timeout):
-                return _rows(await self._answer(texts), len(texts))
-        except TimeoutError:
-            raise late(self._timeout) from None
+        with asking("embeddings", self.name):
+            try:
+                async with asyncio.timeout(self._timeout):
+                    return _rows(await self._answer(texts), len(texts))
+            except TimeoutError:
+                raise late(self._timeout) from None
 
     async def _answer(self, texts: Sequence[str]) -> bytes:
         while True:

@@ -36,6 +36,7 @@ from server.llm.images import Image, Images
 from server.llm.providers import OPENAI_URL, provider_of
 from server.llm.stream import ModelStream, measured
 from server.llm.structured import Shape, bare, problems
+from server.llm.tracing import asking, used
 from server.llm.turns import ChatTurn, drop_oldest
 
 T = TypeVar("T", bound=BaseModel)
@@ -138,6 +139,7 @@ class Models:
             stream=True,
         )
         async with AsyncExitStack() as stack:
+            span = stack.enter_context(asking("chat", ask.model))
             async with self._limited():
                 sent = await self._send(stack, ask)
             stream = ModelStream(
@@ -147,6 +149,7 @@ class Models:
                 limit=self._timeout,
                 truncated=sent.truncated,
             )
+            stack.callback(lambda: used(span, stream.usage))
             stack.push_async_callback(stream.aclose)
             yield stream
 
@@ -184,8 +187,9 @@ class Models:
 
         Raises Unavailable, not to be tried again, when no image model is set, and Upstream.
         """
-        async with self._limited():
-            return await self._images.make(prompt, size=size)
+        with asking("generate_content", "image"):
+            async with self._limited():
+                return await self._images.make(prompt, size=size)
 
     async def check(self) -> None:
         """Ask the endpoint for its models; raises Unavailable when it is away, Upstream when it refuses."""
@@ -243,17 +247,19 @@ class Models:
 
     async def _answer(self, ask: Ask) -> tuple[str, Usage]:
         started = time.perf_counter()
-        async with self._limited(), AsyncExitStack() as stack:
-            sent = await self._send(stack, ask)
-            body = await whole(sent.response)
-        answer = read(body)
-        usage = measured(
-            answer.tokens,
-            model=ask.model,
-            duration_ms=(time.perf_counter() - started) * 1000,
-            finish_reason=answer.finish_reason,
-            truncated=sent.truncated,
-        )
+        with asking("chat", ask.model) as span:
+            async with self._limited(), AsyncExitStack() as stack:
+                sent = await self._send(stack, ask)
+                body = await whole(sent.response)
+            answer = read(body)
+            usage = measured(
+                answer.tokens,
+                model=ask.model,
+                duration_ms=(time.perf_counter() - started) * 1000,
+                finish_reason=answer.finish_reason,
+                truncated=sent.truncated,
+            )
+            used(span, usage)
         return answer.text, usage
 
 

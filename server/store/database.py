@@ -43,6 +43,7 @@ from server.store.results import ResultStore
 from server.store.sessions import SessionStore
 from server.store.tests import INDEXES as TEST_INDEXES
 from server.store.tests import InvocationStore, RecordingStore, RunStore, TestStore
+from server.store.tracing import Commands
 
 Documents = AsyncIOMotorDatabase[dict[str, Any]]
 
@@ -173,8 +174,11 @@ class Store:
         self._client.close()
 
 
-def connect(url: str, database: str) -> Store:
-    """Return a store; nothing is sent before its first use. Raises Unavailable for no address at all."""
+def connect(url: str, database: str, *, traced: bool = False) -> Store:
+    """Return a store; nothing is sent before its first use. Raises Unavailable for no address at all.
+
+    With `traced` its commands are spans of the traces in which they are sent.
+    """
     with guard():
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
             url,
@@ -185,5 +189,6 @@ def connect(url: str, database: str) -> Store:
             maxPoolSize=32,
             retryWrites=True,
             appname="greenroom",
+            event_listeners=[Commands()] if traced else [],
         )
         return Store(client, database)

@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 
 from schemas.envelope import AuthRefresh, ConnectionConfirmed
-from server.dispatch import Answer, Caller, validated
+from server.dispatch import Answer, Caller, traced, validated
 from server.engine.access import Identity, check_renewal
 from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
@@ -126,13 +126,13 @@ async def event(request: web.Request) -> web.Response:
     session = await _session_of(request, identity)
     body = await read_json(request)
     dispatch = request.app[keys.DISPATCH]
-    answer: Answer = await dispatch(
-        request.match_info["event"].replace("/", "_"), body, Caller(identity=identity, connection=session)
-    )
-    if session is not None:
-        for name, data in answer.notices:
-            session.tell(name, data)
-    answer.after()
+    named = request.match_info["event"].replace("/", "_")
+    with traced(named, within=True):
+        answer: Answer = await dispatch(named, body, Caller(identity=identity, connection=session))
+        if session is not None:
+            for name, data in answer.notices:
+                session.tell(name, data)
+        answer.after()
     return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
 
 

@@ -40,6 +40,7 @@ class Cluster:
         self.store = store
         self.model = model
         self.url = f"http://127.0.0.1:{settings.port}"
+        self.logs = logs
         self.doors = [self.url]  # of each host
         self.servers = {name: self.member("serve", name, logs=logs) for name in servers}
         self.workers = {name: self.member("worker", name, logs=logs) for name in workers}
@@ -52,6 +53,10 @@ class Cluster:
         kept = {key: value for key, value in os.environ.items() if key in KEPT}
         environment = {**kept, "PYTHONWARNINGS": "error", **as_variables(settings)}
         return Program(["server", command], environment=environment, log=logs / f"{name}.log")
+
+    def log(self, name: str) -> str:
+        """Return what a process has logged."""
+        return (self.logs / f"{name}.log").read_text()
 
     def everybody(self) -> list[Program]:
         """Return all processes."""

@@ -13,7 +13,7 @@ from server.transports.heads import Runner
 async def serve() -> None:
     """Serve until the process is ended."""
     settings = Settings()
-    configure(settings.log_level, pretty=False)
+    configure(settings.log_level, form="json")
     assert settings.secret is not None
     runner = Runner(make_app(settings, secret=settings.secret, guests=True), shutdown_timeout=2)
     await runner.setup()

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from schemas.envelope import AuthRefresh, ConnectionConfirmed, ServerDraining
-from server.dispatch import MAX_EVENT_NAME, Answer, Caller, refusal, validated
+from server.dispatch import MAX_EVENT_NAME, Answer, Caller, refusal, traced, validated
 from server.engine.access import Identity, check_renewal
 from server.errors import BadRequest, GreenroomError, RateLimited, Unauthenticated, Unavailable
 from server.rooms.connection import Connection
@@ -118,13 +118,14 @@ class Sessions:
     async def event(self, client: Client, event: SocketPacket) -> None:
         """Answer one event: notices, ack and what follows it are written in one tick."""
         session: Session = client.session
-        try:
-            answer = await self._answer(session, client, event)
-        except GreenroomError as error:
-            answer = refusal(event.name, error)
-        self._answered(session, event, answer)
-        if not session.closed:
-            answer.after()
+        with traced(event.name):
+            try:
+                answer = await self._answer(session, client, event)
+            except GreenroomError as error:
+                answer = refusal(event.name, error)
+            self._answered(session, event, answer)
+            if not session.closed:
+                answer.after()
 
     def refuse(self, client: Client, event: SocketPacket, error: RateLimited) -> None:
         """Answer an event that is not handled, because there are too many."""
