@@ -119,7 +119,7 @@ class _Told(SpanExporter):
 
     def shutdown(self) -> None:
         """Try no more."""
-        self._exporter.shutdown()  # type: ignore[no-untyped-call]
+        self._exporter.shutdown()
 
 
 def _below(parent: int) -> Context:
