@@ -17,6 +17,7 @@ export default defineConfig({
     proxy: {
       "/api": server,
       "/socket": server,
+      "/test_framework": server,
       "/socket.io": { target: server, ws: true },
     },
   },

@@ -10,4 +10,12 @@ export interface View {
   load: () => Promise<{ default: ComponentType }>;
 }
 
-export const VIEWS: readonly View[] = [];
+export const VIEWS: readonly View[] = [
+  { name: "batch", title: "Batch", roles: ["author", "ops"], load: () => import("./views/batch") },
+  {
+    name: "evaluators",
+    title: "Evaluators",
+    roles: ["author", "ops"],
+    load: () => import("./views/evaluators"),
+  },
+];

@@ -1,0 +1,12 @@
+import type { Loc, Problem } from "../../documents/read";
+import type { RestError } from "../../rest";
+
+/** Returns every problem that a refusal lists; none when it lists none. */
+export function problemsOf(error: RestError): Problem[] {
+  if (!Array.isArray(error.details)) return [];
+  return error.details.flatMap((one: unknown) => {
+    if (typeof one !== "object" || one === null || !("msg" in one)) return [];
+    const loc = "loc" in one && Array.isArray(one.loc) ? (one.loc as Loc) : [];
+    return [{ loc, msg: String(one.msg) }];
+  });
+}

@@ -1,0 +1,15 @@
+// What the server has against a request: messages by field, or one sentence.
+
+import type { Problem } from "../../documents/read";
+import type { RestError } from "../../rest";
+
+/** Returns every message with the field that it belongs to; none when the answer is of another form. */
+export function refusalsOf(error: RestError): Problem[] {
+  const body = error.body;
+  if (typeof body !== "object" || body === null || Array.isArray(body)) return [];
+  if ("detail" in body && typeof body.detail === "string") return [{ loc: [], msg: body.detail }];
+  return Object.entries(body).flatMap(([field, said]) => {
+    const loc = field === "non_field_errors" ? [] : [field];
+    return Array.isArray(said) ? said.map((msg) => ({ loc, msg: String(msg) })) : [];
+  });
+}
