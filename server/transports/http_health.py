@@ -48,10 +48,12 @@ PULSE = web.AppKey("pulse", Pulse)
 
 
 def attach(app: web.Application) -> None:
-    """Add /health/live and /health/ready."""
+    """Add the addresses of health: /healthz and /readyz, which /health/live and /health/ready say too."""
     app.cleanup_ctx.append(_beating)
-    app.router.add_get("/health/live", live)
-    app.router.add_get("/health/ready", ready)
+    for address in ("/healthz", "/health/live"):
+        app.router.add_get(address, live)
+    for address in ("/readyz", "/health/ready"):
+        app.router.add_get(address, ready)
 
 
 async def live(request: web.Request) -> web.Response:

@@ -36,6 +36,14 @@ async def figure(url: str, name: str) -> float:
     return next(float(line.split()[1]) for line in lines if line.startswith(f"greenroom_{name} "))
 
 
+async def test_health_has_its_usual_addresses(server: Server) -> None:
+    async with aiohttp.ClientSession() as http:
+        for ours, older in (("/healthz", "/health/live"), ("/readyz", "/health/ready")):
+            async with http.get(server.url + ours) as new, http.get(server.url + older) as old:
+                assert (new.status, await new.json()) == (old.status, await old.json())
+                assert (await new.json())["status"] == "ok"
+
+
 async def test_a_process_without_a_bell_is_ready(server: Server) -> None:
     assert await until_ready(server.url, status="ok") == 200
     assert await figure(server.url, "bell_healthy") == 1
