@@ -18,4 +18,11 @@ export const VIEWS: readonly View[] = [
     roles: ["author", "ops"],
     load: () => import("./views/evaluators"),
   },
+  {
+    name: "playground",
+    title: "Playground",
+    roles: ["learner", "author", "ops"],
+    load: () => import("./views/playground"),
+  },
+  { name: "ops", title: "Operations", roles: ["ops"], load: () => import("./views/ops") },
 ];

@@ -1,0 +1,81 @@
+/** Stores a draft as content, and leads to practising it. */
+
+import { useState } from "preact/hooks";
+import { Badge, Button } from "../../parts";
+import { send } from "../../rest";
+import { go, href } from "../../router";
+import { call } from "../../socket";
+import type { Desk } from "./desk";
+import { shownOf } from "./editing";
+import type { Runs } from "./runs";
+import { type ContentRow, nameOf } from "./types";
+
+interface Props {
+  desk: Desk;
+  runs: Runs;
+}
+
+export function Storing({ desk, runs }: Props) {
+  const [runId, setRunId] = useState<string | null>(null);
+  const run = runId ? runs[runId] : undefined;
+  const clashes = Object.keys(desk.editing.value.theirs).length;
+  const going = runId !== null && (run === undefined || run.state === "running");
+  const { artifact_type: artifact } = desk.row;
+
+  async function store(): Promise<void> {
+    await desk.flush();
+    const ack = await call<"generate", { run_id: string }>("generate", {
+      artifact_types: [{ name: artifact, operation: "save" }],
+      draft_id: desk.row.id,
+      resource_types: [],
+      save: true,
+    });
+    setRunId(ack.run_id);
+  }
+
+  return (
+    <section class="author-box" aria-label="Store">
+      <h2>Store</h2>
+      <p class="author-hint">
+        {desk.row.artifact_id
+          ? "Changes what is stored."
+          : "Makes it content. What is needed and not written is generated too."}
+      </p>
+      {clashes > 0 && <p class="author-failed">Choose first what stays where both have changed something.</p>}
+      <Button kind="primary" busy={going} disabled={clashes > 0 || going} onClick={store}>
+        {going ? "Storing…" : "Store"}
+      </Button>
+      {run?.state === "failed" && (
+        <p class="author-failed" role="alert">
+          {run.message}
+        </p>
+      )}
+      {run?.state === "done" && run.artifact_id && (
+        <div class="author-stored" role="status">
+          <Badge tone="good">stored</Badge>
+          <Practise desk={desk} artifact={artifact} id={run.artifact_id} />
+        </div>
+      )}
+    </section>
+  );
+}
+
+/** Lead to a practice; a scenario becomes one of its own first. */
+function Practise({ desk, artifact, id }: { desk: Desk; artifact: string; id: string }) {
+  if (artifact !== "simulation" && artifact !== "scenario") return null;
+
+  async function practise(): Promise<void> {
+    const name = nameOf(shownOf(desk.editing.value), artifact);
+    go(href("practise", artifact === "simulation" ? id : (await practiceOf(id, name)).id));
+  }
+
+  return (
+    <Button kind="primary" onClick={practise}>
+      Practise at once
+    </Button>
+  );
+}
+
+function practiceOf(scenarioId: string, name: string): Promise<ContentRow> {
+  return send<ContentRow>("POST", "/api/v1/practices", { name, scenarios: [{ scenario_id: scenarioId }] });
+}
