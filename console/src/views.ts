@@ -11,6 +11,12 @@ export interface View {
 }
 
 export const VIEWS: readonly View[] = [
+  {
+    name: "practise",
+    title: "Practise",
+    roles: ["learner", "author", "guest"],
+    load: () => import("./views/practise"),
+  },
   { name: "batch", title: "Batch", roles: ["author", "ops"], load: () => import("./views/batch") },
   {
     name: "evaluators",

@@ -1,0 +1,28 @@
+// Where a quote stands in a text, white space aside, as the server checks it.
+
+export interface Piece {
+  text: string;
+  marked: boolean;
+}
+
+export function spanOf(content: string, quote: string): [number, number] | null {
+  const exact = quote === "" ? -1 : content.indexOf(quote);
+  if (exact >= 0) return [exact, exact + quote.length];
+  const words = quote.split(/\s+/u).filter((word) => word !== "");
+  if (words.length === 0) return null;
+  const pattern = words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+");
+  const found = new RegExp(pattern, "u").exec(content);
+  return found ? [found.index, found.index + found[0].length] : null;
+}
+
+/** The text in pieces, with the quote marked; in one unmarked piece when it does not stand there. */
+export function pieces(content: string, quote: string | null): Piece[] {
+  const span = quote === null ? null : spanOf(content, quote);
+  if (!span) return [{ text: content, marked: false }];
+  const [from, to] = span;
+  return [
+    { text: content.slice(0, from), marked: false },
+    { text: content.slice(from, to), marked: true },
+    { text: content.slice(to), marked: false },
+  ].filter((piece) => piece.text !== "");
+}
