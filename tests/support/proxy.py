@@ -22,6 +22,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._left: int | None = None
         self._done = asyncio.Event()
+        self.refuse = False  # new connections end at once
         self.url = ""
 
     @property
@@ -50,6 +51,8 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         try:
+            if self.refuse:
+                return
             with suppress(OSError):
                 there, upstream = await asyncio.open_connection(*self._target)
                 await asyncio.gather(self._pass(reader, upstream), self._pass(there, writer, limited=True))
