@@ -8,11 +8,18 @@ import { call } from "../../socket";
 import type { Attempt, Source, SourceKind } from "./content";
 
 export function Start() {
+  const [endless, setEndless] = useState(false);
   return (
     <Page title="Practise" actions={<Link to={href("practise", "history")}>History</Link>}>
       <OpenAttempts />
-      <Sources kind="home" title="For you" path="/api/v1/homes" quiet />
-      <Sources kind="practice" title="Practices" path="/api/v1/practices" />
+      <Sources kind="home" title="For you" path="/api/v1/homes" endless={endless} quiet />
+      <Sources kind="practice" title="Practices" path="/api/v1/practices" endless={endless} />
+      <Check
+        label="Go round and round"
+        hint="What is started begins again after its last scenario, until the attempt is ended."
+        checked={endless}
+        onChange={setEndless}
+      />
     </Page>
   );
 }
@@ -42,11 +49,13 @@ interface SourcesProps {
   kind: SourceKind;
   title: string;
   path: string;
+  /** Begin again after the last scenario. */
+  endless: boolean;
   /** Say nothing when there are none. */
   quiet?: boolean;
 }
 
-function Sources({ kind, title, path, quiet }: SourcesProps) {
+function Sources({ kind, title, path, endless, quiet }: SourcesProps) {
   const { items, more, error, loading, reload } = usePages<Source>(path);
   if (quiet && items.length === 0 && !error) return null;
   return (
@@ -61,7 +70,7 @@ function Sources({ kind, title, path, quiet }: SourcesProps) {
       )}
       <ul class="practise-cards">
         {items.map((source) => (
-          <Card key={source.id} kind={kind} source={source} />
+          <Card key={source.id} kind={kind} source={source} endless={endless} />
         ))}
       </ul>
       {more && (
@@ -73,8 +82,7 @@ function Sources({ kind, title, path, quiet }: SourcesProps) {
   );
 }
 
-function Card({ kind, source }: { kind: SourceKind; source: Source }) {
-  const [endless, setEndless] = useState(false);
+function Card({ kind, source, endless }: { kind: SourceKind; source: Source; endless: boolean }) {
   const begin = async () => {
     const what = kind === "home" ? { home_id: source.id } : { practice_id: source.id };
     const ack = await call("attempt_start", { ...what, infinite_mode: endless });
@@ -90,7 +98,6 @@ function Card({ kind, source }: { kind: SourceKind; source: Source }) {
         <Button kind="primary" onClick={begin} label={`Start ${source.name}`}>
           Start
         </Button>
-        <Check label="Begin again after the last one" checked={endless} onChange={setEndless} />
       </div>
     </li>
   );
