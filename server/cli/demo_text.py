@@ -36,10 +36,13 @@ def describe(
         "",
     ]
     if asked.jwks_url:
-        return [*lines, f"Tokens come from {asked.jwks_url}.", ""]
-    learner, author = (make_token(asked, role) for role in ("learner", "author"))
+        return [*lines, f"Tokens come from {asked.jwks_url}. The web page takes one at {url}/", ""]
+    learner, author, ops = (make_token(asked, role) for role in ("learner", "author", "ops"))
     lines += ["Tokens, good for 30 days", f"  learner   {learner}", f"  author    {author}", ""]
     lines += ["Talk to it", f"  in a terminal:    {_command('chat', asked, url=url)}"]
+    lines += ["  in a browser, already signed in:"]
+    for role, token in (("a learner", learner), ("an author", author), ("ops", ops)):
+        lines.append(f"    as {role + ':':<11} {url}/#token={token}")
     if practice:
         lines += _calls(url, asked, practice)
     return [*lines, ""]

@@ -14,7 +14,8 @@ BUILT = Path(__file__).parents[1] / "console"
 INDEX = "index.html"
 ABSENT = "The web page is not built. Run: make console\n"
 NOTHING = "There is no such file. The web page is at /\n"
-# Of other hosts only pictures and videos, which scenarios may name; scripts, styles and connections are ours.
+# Of other hosts only pictures and videos, which scenarios may name; scripts, styles and connections are ours,
+# and of ours alone: 'self' also covers ws: and wss: to the same host and port.
 POLICY = "; ".join(
     (
         "default-src 'self'", "img-src 'self' data: blob: https:", "media-src 'self' data: blob: https:",
@@ -27,6 +28,7 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Vary": "Accept-Encoding",
 }
+GUARDS = ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy")
 FOR_EVER = "public, max-age=31536000, immutable"  # names of assets hold a hash of what is in them
 ASK_EACH_TIME = "no-cache"
 PACKED = ("text/", "image/svg", "application/json", "application/javascript")
@@ -106,8 +108,14 @@ def read(folder: Path) -> Files | None:
                 files[name] = File.of(name, path.read_bytes())
     except FileNotFoundError:  # a build that empties the folder
         return None
-    named = {n.decode() for file in files.values() if file.packed for n in _NAMED.findall(file.body)}
-    return files if INDEX in files and named <= files.keys() else None
+    named = {
+        n.decode()
+        for file in files.values()
+        if file.kind.startswith("text/")
+        for n in _NAMED.findall(file.body)
+    }
+    whole = INDEX in files and files[INDEX].body.rstrip().endswith(b"</html>")
+    return files if whole and named <= files.keys() else None
 
 
 SITE = web.AppKey("site", Site)
@@ -116,6 +124,7 @@ SITE = web.AppKey("site", Site)
 def attach(app: web.Application, folder: Path = BUILT) -> None:
     """Add the page at / and its files."""
     app[SITE] = Site(folder)
+    app.on_response_prepare.append(_guard)
     app.router.add_get("/", page)
     app.router.add_get(r"/{name:assets/[\w.-]+}", asset)
     app.router.add_get(r"/{name:[\w-]+\.(?:svg|png|ico)}", asset)
@@ -161,3 +170,10 @@ def takes_gzip(accepted: str) -> bool:
 
 def _absent(text: str) -> web.Response:
     return web.Response(status=404, text=text, headers={**HEADERS, "Cache-Control": ASK_EACH_TIME})
+
+
+async def _guard(request: web.Request, response: web.StreamResponse) -> None:
+    """Let answers at addresses that lead nowhere have the headers of the page, too: browsers show them."""
+    if request.match_info.http_exception is not None:
+        for name in GUARDS:
+            response.headers.setdefault(name, HEADERS[name])

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 from asyncio.subprocess import PIPE
@@ -13,6 +14,7 @@ import pytest
 
 from server.llm.scripted import ScriptedModel
 from tests.cli.programs import ROOT, WITHIN, Program, command, ended, get, is_alive, post, program
+from tests.support.clients import socket
 
 RUNS = "Greenroom runs at "
 LAST = "socket.emitWithAck"
@@ -122,6 +124,16 @@ async def test_what_it_prints_works(env: dict[str, str], tmp_path: Path) -> None
         text = await output("bash", "-c", f"set -e; {export}; {node}")
         assert "attempt_started" in text
         assert "success: true" in text
+
+
+async def test_its_links_sign_in(env: dict[str, str], tmp_path: Path) -> None:
+    async with program("demo", "--port", "0", "--data-dir", str(tmp_path), env=env) as running:
+        url, _ = await started(running)
+        links = re.findall(rf"as (?:an? )?(\w+): +{re.escape(url)}/#token=(\S+)\n", "".join(running.out))
+        assert [role for role, _ in links] == ["learner", "author", "ops"]
+        for role, token in links:
+            async with socket(url, {"token": token}) as visitor:
+                assert visitor.seen_last("connection_confirmed")["role"] == role
 
 
 async def output(*words: str) -> str:
