@@ -142,7 +142,7 @@ format: .venv/.installed-dev
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
 lock:
 	$(LOCK) pyproject.toml --extra embedded -o requirements.lock
-	$(LOCK) pyproject.toml --extra embedded --extra otel --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra embedded --extra otel --extra admin --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf .venv server/console console/node_modules $(CLIENTS)/node_modules $(FANOUT)/node_modules $(BATCH)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

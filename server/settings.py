@@ -1,6 +1,7 @@
 """The only reader of the environment; every setting is described by its field."""
 
 import os
+import re
 import secrets
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -15,6 +16,7 @@ from schemas.playground import ModelName
 
 PREFIX = "GREENROOM_"
 MODEL_NAMES: tuple[str, ...] = get_args(ModelName)
+BCRYPT = re.compile(r"\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}")
 EVALUATOR_SLOTS = 64
 INDEX_SLOTS = 256
 OF_CLIENTS = {
@@ -111,6 +113,17 @@ class Settings(BaseSettings):
     cors_origins: Annotated[list[str], NoDecode] = Field(
         [], description="Origins, separated by commas, allowed besides the server's own."
     )
+    admin_password: SecretStr | None = Field(
+        None,
+        description="Password of the Socket.IO Admin UI, plain or from bcrypt (extra admin); without it "
+        "there is none.",
+    )
+    admin_user: str = Field("admin", description="User of the Socket.IO Admin UI.")
+    admin_origins: Annotated[list[str], NoDecode] = Field(
+        [],
+        description="Origins, separated by commas, of pages that may connect to the namespace /admin, as "
+        "https://admin.socket.io.",
+    )
     ping_interval: float = Field(20.0, gt=0, description="Seconds between pings to a socket.")
     ping_timeout: float = Field(10.0, gt=0, description="Seconds to wait for a pong.")
     max_message: int = Field(256 * 1024, ge=1024, description="Largest message from a client in bytes.")
@@ -193,7 +206,7 @@ class Settings(BaseSettings):
         """Return how many results of evaluators this process works on at once; they share its calls."""
         return EVALUATOR_SLOTS if self.job_slots else 0
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "admin_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """Split at commas; each part is checked, because one that can never match hides a mistake."""
@@ -232,6 +245,14 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{proxy} is no address and no network such as 10.0.0.0/8") from error
         return proxies
+
+    @field_validator("admin_password")
+    @classmethod
+    def _hash(cls, value: SecretStr | None) -> SecretStr | None:
+        given = value.get_secret_value() if value is not None else ""
+        if given.startswith("$2") and not BCRYPT.fullmatch(given):
+            raise ValueError("this begins as a hash of bcrypt does, and is none")
+        return value
 
     @field_validator("redis_url")
     @classmethod

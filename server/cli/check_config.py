@@ -10,7 +10,7 @@ from server.cli.address import without_credentials
 from server.cli.failure import Failure
 from server.cli.listen import listen
 from server.cli.options import DataDir
-from server.cli.parts import check_tracing, database, has_endpoint, model
+from server.cli.parts import check_admin, check_tracing, database, has_endpoint, model
 from server.cli.run import run
 from server.cli.secret import signing_secret
 from server.errors import GreenroomError
@@ -72,7 +72,7 @@ async def _check(settings: Settings, problems: list[str]) -> int:
 
 def _local(settings: Settings) -> Iterator[str]:
     """Yield what is wrong with the secret, the data directory and what is installed."""
-    for check in (signing_secret, check_tracing):
+    for check in (signing_secret, check_tracing, check_admin):
         try:
             check(settings)
         except Failure as failure:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
+from importlib.util import find_spec
 
 from pydantic import SecretStr
 from rich.console import Console
@@ -101,6 +102,16 @@ def check_tracing(settings: Settings) -> None:
             "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed; "
             "pip install 'greenroom[otel]', or unset it"
         ) from error
+
+
+def check_admin(settings: Settings) -> None:
+    """See that the password of the Admin UI can be checked; raises Failure."""
+    password = settings.admin_password
+    if password is not None and password.get_secret_value().startswith("$2") and find_spec("bcrypt") is None:
+        raise Failure(
+            "GREENROOM_ADMIN_PASSWORD is a hash of bcrypt, which is not installed; "
+            "pip install 'greenroom[admin]', or give a plain password"
+        )
 
 
 def has_endpoint(settings: Settings) -> bool:

@@ -15,7 +15,7 @@ from server.cli.failure import Failure
 from server.cli.garbage import tune_collector
 from server.cli.hosting import hosted, until_broken
 from server.cli.listen import bound_port, can_share_ports, listen
-from server.cli.parts import check_tracing, database, guests, model, private_urls
+from server.cli.parts import check_admin, check_tracing, database, guests, model, private_urls
 from server.cli.secret import signing_secret
 from server.settings import Settings, variable
 from server.store import Store
@@ -48,6 +48,7 @@ async def serving(settings: Settings) -> AsyncIterator[Serving]:
     raise_descriptor_limit()
     _check_shared(settings)
     check_tracing(settings)
+    check_admin(settings)
     sockets = listen(settings.host, settings.port, shared=settings.reuse_port)
     port = bound_port(sockets)
     try:

@@ -127,6 +127,8 @@ class EngineServer(EngineBase):  # type: ignore[misc] # the library has no types
         sid = self.siblings.session_id(self.generate_id())
         address = self.origins.addresses.of(request)
         socket = EngineSocket(self, sid, remote=address, credentials=proof, place=place)
+        if self.origins.split:
+            socket.namespaces = self.origins.namespaces(request)
         self.sockets[socket.sid] = socket
         self.handlers["connect"](socket.sid, socket)
         return socket

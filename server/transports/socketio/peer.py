@@ -219,7 +219,10 @@ class Peer:
     async def _connect(self, packet: SocketPacket) -> None:
         if self.socket.closed:
             return
-        if packet.namespace not in self._app.namespaces:
+        allowed = self.socket.namespaces
+        if packet.namespace not in self._app.namespaces or (
+            allowed is not None and packet.namespace not in allowed
+        ):
             self._refuse(packet.namespace, {"message": "Invalid namespace"})
             return
         if packet.namespace in self.clients:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 from server.transports.admission import Admission
@@ -82,3 +83,26 @@ class SocketServer(SocketIOBase):  # type: ignore[misc] # the library has no typ
     async def emit(self, *args: Any, **kwargs: Any) -> None:
         """Refuse: rooms are followed, not emitted to."""
         raise NotImplementedError("publish to a room's log, or answer the client; nothing else is sent")
+
+
+class WatchedServer(SocketServer):
+    """A server of which the Admin UI shows when sockets came and went, and how much they sent."""
+
+    def __init__(self, app: Application, **options: Any) -> None:
+        super().__init__(app, **options)
+        self.packets_in = 0
+        self.bytes_in = 0
+
+    def _handle_eio_connect(self, eio_sid: str, environ: EngineSocket) -> None:
+        environ.opened = time.time()
+        super()._handle_eio_connect(eio_sid, environ)
+
+    def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        self.packets_in += 1
+        self.bytes_in += len(data)
+        super()._handle_eio_message(eio_sid, data)
+
+    def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        if (peer := self.peers.get(eio_sid)) is not None:
+            peer.socket.ended = reason
+        super()._handle_eio_disconnect(eio_sid, reason)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 from aiohttp import web
 
@@ -9,9 +10,12 @@ from server.settings import Settings
 from server.transports.addresses import Addresses
 from server.transports.keys import ACCESS, ADMISSION, BELL, DISPATCH, HUB, PROCESS, SIBLINGS, STORE
 from server.transports.parts import part
+from server.transports.socketio.admin import Admin
+from server.transports.socketio.admin_door import Door
 from server.transports.socketio.limits import Limits
-from server.transports.socketio.origins import Origins
-from server.transports.socketio.protocol import SocketServer
+from server.transports.socketio.namespaces import Namespaces
+from server.transports.socketio.origins import ADMIN, Origins
+from server.transports.socketio.protocol import SocketServer, WatchedServer
 from server.transports.socketio.recovery import Recovery
 from server.transports.socketio.sessions import Sessions
 
@@ -25,7 +29,12 @@ class SocketTransport:
 
     def __init__(self, settings: Settings, addresses: Addresses) -> None:
         self._limits = Limits.of(settings)
-        self._origins = Origins(settings.cors_origins, addresses)
+        self._settings = settings
+        watched = settings.admin_password is not None
+        self._origins = Origins(
+            settings.cors_origins, addresses, admin=settings.admin_origins if watched else None
+        )
+        self._admin: Admin | None = None
         self._recovery: Recovery | None = None
         self._server: SocketServer | None = None
 
@@ -68,13 +77,19 @@ class SocketTransport:
             limits=self._limits,
             admission=app[ADMISSION],
         )
-        self._server = SocketServer(
-            sessions,
-            limits=self._limits,
-            origins=self._origins,
-            siblings=app[SIBLINGS],
-            admission=app[ADMISSION],
-        )
+        options: dict[str, Any] = {
+            "limits": self._limits,
+            "origins": self._origins,
+            "siblings": app[SIBLINGS],
+            "admission": app[ADMISSION],
+        }
+        if (password := self._settings.admin_password) is None:
+            self._server = SocketServer(sessions, **options)
+            return
+        door = Door(self._settings.admin_user, password)
+        self._admin = Admin(door, hub=app[HUB], process=app[PROCESS].name)
+        served = Namespaces({"/": sessions, ADMIN: self._admin})
+        self._server = self._admin.server = WatchedServer(served, **options)
 
     async def _recovering(self, app: web.Application) -> AsyncIterator[None]:
         """Keep the sessions of clients that ask for recovery; those closed last are stored in the end."""
@@ -92,6 +107,8 @@ class SocketTransport:
     async def _stop(self, app: web.Application) -> None:
         if self._server is not None:
             await self._server.close(patience=PATIENCE_SECONDS)
+        if self._admin is not None:
+            self._admin.close()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if self._server is None:

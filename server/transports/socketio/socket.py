@@ -52,6 +52,10 @@ class EngineSocket(SocketBase):  # type: ignore[misc] # the library has no types
     sid: str
     closed: bool
     upgraded: bool
+    # of the class, so that they take no memory where nobody watches
+    opened = 0.0  # when, in seconds since 1970
+    ended = ""  # why
+    namespaces: frozenset[str] | None = None  # that the page it comes from may connect to; None for all
 
     def __init__(
         self, host: Host, sid: str, *, remote: str, credentials: Credentials | None, place: Place
