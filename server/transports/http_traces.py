@@ -6,7 +6,7 @@ from aiohttp import web
 
 from server import tracing
 
-UNEXPORTED = ("/socket.io/", "/health", "/metrics")  # asked all the time, or open for hours
+UNEXPORTED = ("/socket.io/", "/health", "/readyz", "/metrics")  # asked all the time, or open for hours
 TRACE = web.RequestKey("trace", str)
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
