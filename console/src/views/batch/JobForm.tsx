@@ -35,6 +35,7 @@ export function JobForm({ draft, change }: Props) {
       <Groups draft={draft} change={change} />
       <List
         title="Permutations"
+        one="Permutation"
         verb="Add a permutation"
         items={draft.permutations}
         onItems={(permutations) => change({ permutations })}
@@ -45,6 +46,7 @@ export function JobForm({ draft, change }: Props) {
       />
       <List
         title="Test cases"
+        one="Case"
         verb="Add a test case"
         items={draft.cases}
         onItems={(cases) => change({ cases })}
@@ -60,6 +62,7 @@ function Groups({ draft, change }: Props) {
   return (
     <List
       title="Plugin groups"
+      one="Group"
       verb="Add a group"
       items={draft.groups}
       onItems={(groups) => change({ groups })}
@@ -82,6 +85,7 @@ function Groups({ draft, change }: Props) {
 
 interface ListProps<T> {
   title: string;
+  one: string;
   verb: string;
   items: T[];
   onItems(items: T[]): void;
@@ -89,7 +93,7 @@ interface ListProps<T> {
   render(item: T, set: (item: T) => void): preact.ComponentChildren;
 }
 
-function List<T>({ title, verb, items, onItems, make, render }: ListProps<T>) {
+function List<T>({ title, one, verb, items, onItems, make, render }: ListProps<T>) {
   const [shown, setShown] = useState(STEP);
   return (
     <section aria-label={title}>
@@ -97,13 +101,13 @@ function List<T>({ title, verb, items, onItems, make, render }: ListProps<T>) {
       {items.slice(0, shown).map((item, n) => (
         <fieldset key={n} class="batch-item">
           <legend>
-            {title} {n + 1}
+            {one} {n + 1}
           </legend>
-          {render(item, (changed) => onItems(items.map((one, at) => (at === n ? changed : one))))}
+          {render(item, (changed) => onItems(items.map((item, at) => (at === n ? changed : item))))}
           {items.length > 1 && (
             <Button
               kind="plain"
-              title={`Remove ${title.toLowerCase()} ${n + 1}`}
+              title={`Remove ${one.toLowerCase()} ${n + 1}`}
               onClick={() => onItems(items.filter((_, at) => at !== n))}
             >
               Remove

@@ -105,7 +105,10 @@ function Progress({ job, live }: { job: Job; live: JobLive }) {
         Started <When at={job.started_on ?? job.created_at} />.{" "}
         {live.filling && <span>Reading results…</span>}
       </p>
-      <Meter label={`${number(done)} of ${number(job.total_runs)} runs`} value={done} max={job.total_runs} />
+      <Meter label="Runs that are done" value={done} max={job.total_runs} />
+      <p class="batch-count">
+        {number(done)} of {number(job.total_runs)} runs
+      </p>
       {live.job?.summary?.error && <p role="alert">{live.job.summary.error.message}</p>}
     </div>
   );

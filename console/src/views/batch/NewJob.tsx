@@ -48,7 +48,8 @@ function Editor({ begun, sent }: { begun: Draft; sent: unknown }) {
       if (read === null) return;
       setDraft(fromRequest(read.value));
       setIsEdited(false);
-    } else setProblems([]);
+    }
+    setProblems([]);
     setWay(to);
   };
   const start = async (): Promise<void> => {
@@ -127,12 +128,16 @@ function Size({ draft, text, way }: { draft: Draft; text: string; way: Way }) {
 function sizeOf(request: unknown): string {
   const size = estimate(request);
   const parts = [
-    `${number(size.cases)} ${size.cases === 1 ? "case" : "cases"}`,
-    `${number(size.permutations)} ${size.permutations === 1 ? "permutation" : "permutations"}`,
-    `${number(size.languages)} ${size.languages === 1 ? "language" : "languages"}`,
+    counted(size.cases, "case"),
+    counted(size.permutations, "permutation"),
+    counted(size.languages, "language"),
   ];
-  const more = size.translations > 0 ? `, and ${number(size.translations)} translations` : "";
-  return `${parts.join(" × ")} = ${number(size.runs)} ${size.runs === 1 ? "run" : "runs"}${more}`;
+  const more = size.translations > 0 ? `, and ${counted(size.translations, "translation")}` : "";
+  return `${parts.join(" × ")} = ${counted(size.runs, "run")}${more}`;
+}
+
+function counted(count: number, what: string): string {
+  return `${number(count)} ${what}${count === 1 ? "" : "s"}`;
 }
 
 interface Made {

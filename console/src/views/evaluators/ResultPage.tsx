@@ -88,7 +88,10 @@ function Progress({ result, live }: { result: ResultView; live: ResultLive }) {
         {live.place === "away" && <Badge tone="warn">away: it comes back by itself</Badge>} Started{" "}
         <When at={result.started_at ?? result.created_at} />.
       </p>
-      <Meter label={`${number(ended)} of ${number(total)} runs`} value={ended} max={Math.max(1, total)} />
+      <Meter label="Runs that have ended" value={ended} max={Math.max(1, total)} />
+      <p class="evaluators-count">
+        {number(ended)} of {number(total)} runs
+      </p>
     </div>
   );
 }
@@ -105,7 +108,7 @@ function Facts({ result, live }: { result: ResultView; live: ResultLive }) {
     ["Talking", number(counts.get("talking") ?? 0)],
   ];
   for (const [n, rate] of (result.pass_hat_k ?? []).entries())
-    facts.push([`pass^${n + 1}`, percent(rate / 100)]);
+    facts.push([`pass^${n + 1}`, percent(rate)]);
   return (
     <dl class="evaluators-facts" aria-label="Figures">
       {facts.map(([name, value]) => (

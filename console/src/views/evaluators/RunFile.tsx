@@ -25,6 +25,7 @@ export function RunFile() {
       if (found.length > 0) throw new NotMade(found);
       const made = await make(evaluation, agent === "" ? { url: url.trim() } : { id: Number(agent) });
       const refused = await start({ scenarios: made.scenarios, freq: Number(freq) || 1 });
+      if (refused.length > 0) await made.undo();
       setProblems(refused);
     } catch (error) {
       if (error instanceof Unreadable)

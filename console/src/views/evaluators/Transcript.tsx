@@ -30,7 +30,12 @@ export function Transcript({ items, isLive }: Props) {
               <span class="evaluators-quiet"> {item.start_time.toFixed(1)} s</span>
             </p>
             {item.content && <p class="evaluators-said">{item.content}</p>}
-            {item.data && <pre class="evaluators-data">{JSON.stringify(item.data, null, 2)}</pre>}
+            {item.data && (
+              <details class="evaluators-details">
+                <summary>Data</summary>
+                <pre class="evaluators-data">{JSON.stringify(item.data, null, 2)}</pre>
+              </details>
+            )}
           </li>
         ))}
       </ol>

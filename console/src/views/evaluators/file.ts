@@ -78,8 +78,9 @@ function* unnamed(part: Part, names: Set<string>): Generator<Problem> {
 }
 
 export interface Made {
-  agent: number;
   scenarios: number[];
+  /** Removes all that was stored. */
+  undo(): Promise<void>;
 }
 
 /** What a file describes could not be stored; nothing of it was left behind. */
@@ -120,7 +121,7 @@ class Maker {
       }
     }
     if (this.problems.length > 0 || id === null) throw new NotMade(this.problems);
-    return { agent: id, scenarios };
+    return { scenarios, undo: () => this.remove() };
   }
 
   /** Removes what was stored, the newest first. */
