@@ -56,9 +56,17 @@ export function pathOf(loc: Loc): string {
   return path.replace(/^\./, "") || "the whole";
 }
 
-/** Returns problems with the lines in which they stand, in the order of the text. */
-export async function placed(problems: Problem[], text: string | null): Promise<Placed[]> {
-  const lines = text === null || text.length > MAX_PLACED ? null : await linesOf(text);
+/**
+ * Returns problems with the lines in which they stand, in the order of the text.
+ *
+ * Places leave out the names of `wrappers` around items, which a text may have: `- test_case: {…}`.
+ */
+export async function placed(
+  problems: Problem[],
+  text: string | null,
+  wrappers: readonly string[] = [],
+): Promise<Placed[]> {
+  const lines = text === null || text.length > MAX_PLACED ? null : await linesOf(text, wrappers);
   const found = problems.map(({ loc, msg }) => ({ where: pathOf(loc), line: lines?.(loc) ?? null, msg }));
   return found.sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity));
 }
@@ -70,8 +78,14 @@ interface Frame {
 }
 
 /** Returns what finds the line of a place, or of the nearest place around it. */
-async function linesOf(text: string): Promise<(loc: Loc) => number | null> {
+async function linesOf(text: string, wrappers: readonly string[]): Promise<(loc: Loc) => number | null> {
   const starts = await startsOf(text);
+  for (const [place, start] of [...starts]) {
+    const bare = JSON.stringify(
+      (JSON.parse(place) as Loc).filter((part) => !wrappers.includes(String(part))),
+    );
+    if (!starts.has(bare)) starts.set(bare, start);
+  }
   return (loc) => {
     for (let length = loc.length; length > 0; length -= 1) {
       const start = starts.get(JSON.stringify(loc.slice(0, length)));

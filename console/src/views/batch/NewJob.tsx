@@ -13,6 +13,8 @@ import type { Job } from "./types";
 
 type Way = "form" | "file";
 
+const WRAPPERS = ["permutation", "test_case", "plugin_group", "plugin"];
+
 /** A new job, from a form or a file; with `from` it begins as another job was sent. */
 export function NewJob({ from }: { from: string | null }) {
   const { data, error, reload } = useGet<unknown>(from ? `/api/jobs/${from}/request` : null);
@@ -73,7 +75,7 @@ function Editor({ begun, sent }: { begun: Draft; sent: unknown }) {
     } catch (error) {
       const found = error instanceof RestError ? problemsOf(error) : [];
       if (found.length === 0) throw error;
-      setProblems(await placed(found, way === "file" ? text : null));
+      setProblems(await placed(found, way === "file" ? text : null, WRAPPERS));
     }
   };
   return (

@@ -107,8 +107,7 @@ function Facts({ result, live }: { result: ResultView; live: ResultLive }) {
     ["Broken", number(counts.get("broken") ?? 0)],
     ["Talking", number(counts.get("talking") ?? 0)],
   ];
-  for (const [n, rate] of (result.pass_hat_k ?? []).entries())
-    facts.push([`pass^${n + 1}`, percent(rate)]);
+  for (const [n, rate] of (result.pass_hat_k ?? []).entries()) facts.push([`pass^${n + 1}`, percent(rate)]);
   return (
     <dl class="evaluators-facts" aria-label="Figures">
       {facts.map(([name, value]) => (
