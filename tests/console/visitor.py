@@ -67,6 +67,7 @@ class Visitor:
         schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
         for scheme in schemes:
             await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await expect(self.page.locator("html")).to_have_attribute("data-theme", scheme)
             found: dict[str, Any] = await self.page.evaluate("axe.run({resultTypes: ['violations']})")
             grave = [
                 (v["id"], v["help"], [n["html"][:200] for n in v["nodes"]])
