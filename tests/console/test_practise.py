@@ -125,6 +125,27 @@ async def test_what_is_sent_while_the_line_is_away_is_said_once(console: Console
     await expect(field(page)).to_have_value("")
 
 
+async def test_what_was_on_its_way_at_a_reload_is_said_once(console: Console) -> None:
+    visitor = await console.visit("learner")
+    page = await begin(visitor, "One")
+    await say(page, "Hello.", count=2)
+    _, attempt_id, _, chat_id = page.url.partition("#/practise/")[2].split("/")
+    sent = {"attempt_id": attempt_id, "chat_id": chat_id, "message": "Again.", "client_event_id": new()}
+    for _ in range(2):  # the second time its answer was what got lost
+        await page.evaluate(
+            """sent => {
+                sessionStorage.setItem(`greenroom-sending-${sent.chat_id}`, JSON.stringify(sent));
+                sessionStorage.setItem(`greenroom-draft-${sent.chat_id}`, sent.message);
+            }""",
+            sent,
+        )
+        await page.reload()
+        await expect(messages(page)).to_have_count(4)
+        await expect(messages(page).last).to_have_attribute("data-state", "complete")
+        await expect(field(page)).to_have_value("")
+    await say(page, "And that was all.", count=6)
+
+
 async def test_an_edited_message_is_a_branch(console: Console) -> None:
     await console.server.script(
         {"match": {"last_contains": "circle"}, "reply": "Round, then."},

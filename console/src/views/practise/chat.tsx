@@ -61,7 +61,7 @@ function Chat({ attempt, chatId, reload, state, away }: Props & { state: ChatSta
     const id = await say({ attempt_id: attempt.id, chat_id: chatId, message: text, ...at });
     setThrough((now) => (now === null && parent === undefined ? null : id));
   };
-  useUnsent(chatId, open);
+  const returned = useUnsent(chatId);
   const template = state.chat?.template;
   const persona = state.chat?.persona.name ?? "Persona";
 
@@ -99,6 +99,7 @@ function Chat({ attempt, chatId, reload, state, away }: Props & { state: ChatSta
         {open && <Hints hints={state.hints} shown={shown} />}
         {open && template?.text_enabled && (
           <Composer
+            key={returned}
             label={`Write to ${persona}`}
             draft={chatId}
             why={null}
@@ -152,16 +153,24 @@ function useJumping(onLeave: () => void, onReturn: () => void) {
   return [jump, to, back] as const;
 }
 
-/** What was on its way when the page was left is sent again under its id, so that it is said once. */
-function useUnsent(chatId: string, open: boolean): void {
-  // once, when the page is opened
+/**
+ * What was on its way when the page was left is sent again under its id, so that it is said once. Until then it is no
+ * draft any more; the number that is returned grows when it became one again.
+ */
+function useUnsent(chatId: string): number {
+  const [unsent] = useState(() => {
+    const found = outgoing(chatId);
+    if (found) keepDraft(chatId, "");
+    return found;
+  });
+  const [returned, setReturned] = useState(0);
   useEffect(() => {
-    const unsent = outgoing(chatId);
-    if (!unsent || !open) return;
-    keepDraft(chatId, "");
+    if (!unsent) return;
     deliver(unsent).catch((error: Error) => {
       keepDraft(chatId, unsent.message);
+      setReturned((count) => count + 1);
       toast(error.message, "bad");
     });
-  }, [chatId]);
+  }, [unsent, chatId]);
+  return returned;
 }

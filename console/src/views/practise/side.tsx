@@ -31,7 +31,8 @@ export function SidePanel({ attempt, chatId, state, open, show, onJump }: Props)
   };
   const about = show === "all" || show === "about";
   return (
-    <aside class="practise-side" aria-label="About this conversation" hidden={show === "talk"}>
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
+    <aside class="practise-side" aria-label="About this conversation" hidden={show === "talk"} tabIndex={0}>
       <div hidden={show !== "all" && show !== "grade"}>
         <Feedback attempt={attempt} chat={chat} grades={state.grades} ended={state.ended} onJump={onJump} />
       </div>
