@@ -17,6 +17,7 @@ export const VIEWS: readonly View[] = [
     roles: ["learner", "author", "guest"],
     load: () => import("./views/practise"),
   },
+  { name: "watch", title: "Watch", roles: ["author", "ops"], load: () => import("./views/watch") },
   { name: "batch", title: "Batch", roles: ["author", "ops"], load: () => import("./views/batch") },
   {
     name: "evaluators",

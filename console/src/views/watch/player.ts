@@ -1,0 +1,211 @@
+// A room that can be looked at live, held, moved through and played again.
+
+import { signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { get, type Page } from "../../rest";
+import { type Entry, type Fold, follow, type Place } from "../../rooms";
+import { call, line, on } from "../../socket";
+
+export type Mode = "live" | "paused" | "playing";
+export const SPEEDS = ["0.5", "1", "2", "4", "8"] as const;
+export type Speed = (typeof SPEEDS)[number];
+
+const PAGE = 200; // entries that are read at once
+// Facts of a room that no entry tells, and that never change.
+const FIXED = ["chat", "invocation"];
+
+type Data = Record<string, unknown>;
+
+export class Player<S> {
+  mode: Mode = "live";
+  speed: Speed = "1";
+  place: Place = "joining";
+  error: Error | null = null;
+  /** The newest entry, the one that is shown, and the one before the first that is kept. */
+  head = 0;
+  at = 0;
+  floor = 0;
+  loading = false;
+  readonly drawn = signal(0);
+  private present: S | null = null; // the room as it is, also while an earlier moment is shown
+  private past: S | null = null;
+  private fixed: Data = {};
+  private readonly entries: Entry[] = []; // by offset, from the floor on
+  private reading: Promise<void> | null = null;
+  private wanted = 0; // counts what was asked for: a late answer must not undo what came after
+  private frame = 0;
+
+  constructor(
+    readonly room: string,
+    private readonly fold: Fold<S>,
+  ) {}
+
+  get state(): S | null {
+    return this.mode === "live" ? this.present : this.past;
+  }
+
+  /** Seconds from the first entry that is known to the one that is shown; null when it is not known. */
+  get seconds(): number | null {
+    const [first, shown] = [this.entries[0], this.entries[this.at - this.floor - 1]];
+    return first && shown ? (shown.at - first.at) / 1000 : null;
+  }
+
+  begin(): () => void {
+    const ends = [
+      follow(this.room, {
+        snapshot: (snapshot, offset) => this.anew(snapshot, offset),
+        entry: (entry) => this.heard(entry),
+        place: (place, error) => {
+          this.place = place;
+          this.error = error ?? null;
+          this.draw();
+        },
+      }),
+      on("replay_entry", (entry) => entry.room === this.room && this.played(entry as Entry)),
+      on("replay_end", (end) => end.room === this.room && this.ended()),
+      line.subscribe((now) => now === "live" && this.mode === "playing" && this.ask()), // a replay ends with its line
+    ];
+    return () => {
+      if (this.mode === "playing") this.hush();
+      for (const end of ends) end();
+      cancelAnimationFrame(this.frame);
+    };
+  }
+
+  pause(): void {
+    if (this.mode === "live") this.past = this.present;
+    if (this.mode === "playing") this.hush();
+    this.wanted += 1;
+    this.mode = "paused";
+    this.draw();
+  }
+
+  live(): void {
+    if (this.mode === "playing") this.hush();
+    this.wanted += 1;
+    this.mode = "live";
+    this.at = this.head;
+    this.draw();
+  }
+
+  /** Shows the room as it was after an entry. */
+  async seek(offset: number): Promise<void> {
+    if (this.mode !== "paused") this.pause();
+    this.wanted += 1;
+    const turn = this.wanted;
+    this.at = Math.max(0, Math.min(offset, this.head)); // the slider moves at once
+    await this.read(this.at);
+    if (turn !== this.wanted) return;
+    this.at = Math.max(this.at, this.floor);
+    const before = this.entries.slice(0, this.at - this.floor);
+    this.past = before.reduce((state, entry) => this.fold.apply(state, entry), this.fold.start(this.fixed));
+    this.draw();
+  }
+
+  /** Plays on from where one is; from the beginning when one is at the end. */
+  async play(): Promise<void> {
+    await this.seek(this.at >= this.head ? this.floor : this.at);
+    if (this.mode !== "paused") return;
+    this.mode = "playing";
+    this.draw();
+    await this.ask();
+  }
+
+  toggle(): Promise<void> | void {
+    return this.mode === "paused" ? this.play() : this.pause();
+  }
+
+  async setSpeed(speed: Speed): Promise<void> {
+    this.speed = speed;
+    this.draw();
+    if (this.mode === "playing") await this.ask();
+  }
+
+  private async ask(): Promise<void> {
+    try {
+      await call("room_replay", { room: this.room, from: this.at + 1, speed: Number(this.speed) });
+    } catch (error) {
+      if (this.mode === "playing") this.mode = "paused";
+      this.draw();
+      throw error;
+    }
+  }
+
+  private hush(): void {
+    call("room_replay_stop", { room: this.room }).catch(() => undefined); // what still comes is not shown
+  }
+
+  private played(entry: Entry): void {
+    if (this.mode !== "playing" || entry.offset !== this.at + 1 || this.past === null) return;
+    this.past = this.fold.apply(this.past, entry);
+    this.at = entry.offset;
+    if (entry.offset === this.floor + this.entries.length + 1) this.entries.push(entry);
+    this.draw();
+  }
+
+  private ended(): void {
+    if (this.mode === "playing" && this.at >= this.head) this.live();
+    else if (this.mode === "playing") void this.ask().catch(() => undefined); // it has grown meanwhile
+  }
+
+  private anew(snapshot: Data, offset: number): void {
+    this.fixed = Object.fromEntries(FIXED.filter((name) => name in snapshot).map((n) => [n, snapshot[n]]));
+    this.present = this.fold.start(snapshot);
+    this.head = offset;
+    if (this.mode === "live") this.at = offset;
+    this.draw();
+  }
+
+  private heard(entry: Entry): void {
+    if (this.present === null) return;
+    this.present = this.fold.apply(this.present, entry);
+    this.head = entry.offset;
+    if (this.mode === "live") this.at = entry.offset;
+    if (entry.offset === this.floor + this.entries.length + 1) this.entries.push(entry);
+    this.draw();
+  }
+
+  /** Reads stored entries until those up to an offset are there. */
+  private async read(upto: number): Promise<void> {
+    while (this.reading) await this.reading;
+    if (this.floor + this.entries.length >= upto && this.entries.length > 0) return;
+    this.loading = true;
+    this.draw();
+    this.reading = this.readPages(upto).finally(() => {
+      this.reading = null;
+      this.loading = false;
+      this.draw();
+    });
+    await this.reading;
+  }
+
+  private async readPages(upto: number): Promise<void> {
+    let more = true;
+    while (more && (this.entries.length === 0 || this.floor + this.entries.length < upto)) {
+      const after = this.entries.at(-1)?.offset;
+      const path = `/api/v1/rooms/${encodeURIComponent(this.room)}/entries`;
+      const page = await get<Page<Entry>>(path, { after, limit: PAGE });
+      const first = page.items[0];
+      if (first && this.entries.length === 0) this.floor = first.offset - 1;
+      for (const entry of page.items) {
+        if (entry.offset === this.floor + this.entries.length + 1) this.entries.push(entry);
+      }
+      more = page.next_cursor !== null;
+    }
+  }
+
+  private draw(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.drawn.value += 1;
+    });
+  }
+}
+
+/** Follows a room while the component is there; draws at most once per frame. */
+export function usePlayer<S>(room: string, fold: Fold<S>): Player<S> {
+  const player = useMemo(() => new Player(room, fold), [room, fold]);
+  useEffect(() => player.begin(), [player]);
+  void player.drawn.value;
+  return player;
+}
