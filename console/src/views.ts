@@ -31,5 +31,6 @@ export const VIEWS: readonly View[] = [
     roles: ["learner", "author", "ops"],
     load: () => import("./views/playground"),
   },
+  { name: "author", title: "Author", roles: ["author"], load: () => import("./views/author") },
   { name: "ops", title: "Operations", roles: ["ops"], load: () => import("./views/ops") },
 ];

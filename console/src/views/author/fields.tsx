@@ -15,6 +15,8 @@ interface Props {
   label: string;
   value: unknown;
   onChange(value: unknown): void;
+  /** Inside another object, whose name does not say what this is. */
+  nested?: boolean;
 }
 
 /** Show one value of a schema; what a form cannot show is shown as JSON. */
@@ -39,10 +41,11 @@ export function SchemaField({ schema, root, ...rest }: Props) {
   }
 }
 
-function ObjectField({ schema, root, value, onChange }: Props) {
+function ObjectField({ schema, root, label, value, onChange, nested }: Props) {
   const now = (value ?? {}) as Value;
   return (
-    <div class="author-fields">
+    <fieldset class="author-fields">
+      <legend class={nested ? "author-legend" : "author-hidden"}>{label}</legend>
       {Object.entries(schema.properties ?? {}).map(([name, one]) => (
         <SchemaField
           key={name}
@@ -52,9 +55,10 @@ function ObjectField({ schema, root, value, onChange }: Props) {
           label={words(name)}
           value={now[name]}
           onChange={(changed) => onChange({ ...now, [name]: changed })}
+          nested
         />
       ))}
-    </div>
+    </fieldset>
   );
 }
 

@@ -18,6 +18,7 @@ import {
 import { number, shortId } from "../../parts/format";
 import { download, send, usePages } from "../../rest";
 import { go, href } from "../../router";
+import { Practise } from "./practising";
 import { ARTIFACTS, type ContentRow, type DraftRow, nameOf, titleOf } from "./types";
 
 /** Show drafts, or content of one kind. */
@@ -150,14 +151,18 @@ function Content({ kind }: { kind: string }) {
       title: "",
       render: (row: ContentRow) => (
         <span class="author-actions">
-          {(kind === "practice" || kind === "home") && <Link to={href("practise", row.id)}>Practise</Link>}
-          <Button kind="plain" onClick={() => edit(row)}>
+          {(kind === "practice" || kind === "home") && (
+            <Practise of={kind} id={async () => row.id} label={`Practise ${row.name}`}>
+              Practise
+            </Practise>
+          )}
+          <Button kind="plain" label={`Edit ${row.name}`} onClick={() => edit(row)}>
             Edit
           </Button>
           <Button kind="plain" onClick={() => download(`${at}/${row.id}/export`, `${kind}-${row.id}.yaml`)}>
             Export
           </Button>
-          <Button kind="plain" onClick={() => duplicate(row)}>
+          <Button kind="plain" label={`Duplicate ${row.name}`} onClick={() => duplicate(row)}>
             Duplicate
           </Button>
           <Button kind="plain" onClick={() => remove(row)}>

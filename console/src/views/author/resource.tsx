@@ -31,7 +31,7 @@ export function Resource({ type, doc, needed, desk }: Props) {
         {clashes && <Badge tone="warn">changed twice</Badge>}
         {!clashes && type in editing.mine && <Badge tone="info">typed</Badge>}
         {value && (
-          <Button kind="plain" label={`Take ${title} away`} onClick={() => desk.type(type, null)}>
+          <Button kind="plain" label={`Take away ${title}`} onClick={() => desk.type(type, null)}>
             Take away
           </Button>
         )}

@@ -3,10 +3,10 @@
 import { useState } from "preact/hooks";
 import { Badge, Button } from "../../parts";
 import { send } from "../../rest";
-import { go, href } from "../../router";
 import { call } from "../../socket";
 import type { Desk } from "./desk";
 import { shownOf } from "./editing";
+import { Practise } from "./practising";
 import type { Runs } from "./runs";
 import { type ContentRow, nameOf } from "./types";
 
@@ -53,29 +53,32 @@ export function Storing({ desk, runs }: Props) {
       {run?.state === "done" && run.artifact_id && (
         <div class="author-stored" role="status">
           <Badge tone="good">stored</Badge>
-          <Practise desk={desk} artifact={artifact} id={run.artifact_id} />
+          <AtOnce desk={desk} artifact={artifact} id={run.artifact_id} />
         </div>
       )}
     </section>
   );
 }
 
-/** Lead to a practice; a scenario becomes one of its own first. */
-function Practise({ desk, artifact, id }: { desk: Desk; artifact: string; id: string }) {
-  if (artifact !== "simulation" && artifact !== "scenario") return null;
-
-  async function practise(): Promise<void> {
-    const name = nameOf(shownOf(desk.editing.value), artifact);
-    go(href("practise", artifact === "simulation" ? id : (await practiceOf(id, name)).id));
+/** Lead to practising; a scenario becomes a practice of its own first. */
+function AtOnce({ desk, artifact, id }: { desk: Desk; artifact: string; id: string }) {
+  const form = shownOf(desk.editing.value);
+  if (artifact === "simulation") {
+    return (
+      <Practise of={form.flags?.assigned === true ? "home" : "practice"} id={async () => id}>
+        Practise at once
+      </Practise>
+    );
   }
-
+  if (artifact !== "scenario") return null;
   return (
-    <Button kind="primary" onClick={practise}>
+    <Practise of="practice" id={() => practiceOf(id, nameOf(form, artifact))}>
       Practise at once
-    </Button>
+    </Practise>
   );
 }
 
-function practiceOf(scenarioId: string, name: string): Promise<ContentRow> {
-  return send<ContentRow>("POST", "/api/v1/practices", { name, scenarios: [{ scenario_id: scenarioId }] });
+async function practiceOf(scenarioId: string, name: string): Promise<string> {
+  const scenarios = [{ scenario_id: scenarioId }];
+  return (await send<ContentRow>("POST", "/api/v1/practices", { name, scenarios })).id;
 }

@@ -27,7 +27,7 @@ export function Charts({ beats, now }: Props) {
         <h2>The last ten minutes</h2>
         {several && (
           <Choice
-            label="Processes"
+            label="Show processes"
             value={apart ? "apart" : "together"}
             options={[
               { value: "together", label: "together" },
