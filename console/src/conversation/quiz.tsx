@@ -13,12 +13,12 @@ export interface QuizProps {
   onAnswer?: ((questionId: string, optionIds: string[]) => Promise<void>) | undefined;
 }
 
-/** A page may show what its own server has; what lies elsewhere is linked. */
-const own = (url: string) => url.startsWith("/");
+/** What the page's policy lets in; the rest is linked. */
+export const shows = (url: string) => url.startsWith("/") || url.startsWith("https://");
 
 export function Quiz({ videos, questions, responses, onAnswer }: QuizProps) {
   const bound = (video: Media) =>
-    questions.filter((q) => q.video_id === video.id && q.at_seconds !== null && own(video.url));
+    questions.filter((q) => q.video_id === video.id && q.at_seconds !== null && shows(video.url));
   const alone = questions.filter((q) => !videos.some((video) => bound(video).includes(q)));
   return (
     <div class="conv-quiz">
@@ -51,7 +51,7 @@ function Film({ video, questions, responses, onAnswer }: FilmProps) {
   const player = useRef<HTMLVideoElement>(null);
   const [waiting, setWaiting] = useState<string | null>(null);
   const [broken, setBroken] = useState(false);
-  if (!own(video.url)) return <Elsewhere video={video} />;
+  if (!shows(video.url)) return <Elsewhere video={video} />;
   const due = (at: number) =>
     questions.find((q) => responses[q.id] === undefined && (q.at_seconds ?? 0) <= at);
   const check = () => {
@@ -81,7 +81,14 @@ function Film({ video, questions, responses, onAnswer }: FilmProps) {
         onTimeUpdate={check}
         onError={() => setBroken(true)}
       />
-      {broken && <p class="conv-hint">The video cannot be played here. Its questions are below.</p>}
+      {broken && (
+        <p class="conv-hint">
+          The video cannot be played here.{" "}
+          <a href={video.url} target="_blank" rel="noopener noreferrer">
+            Open it by itself
+          </a>
+        </p>
+      )}
       <figcaption>
         <strong>{video.name}</strong> {video.text}
       </figcaption>

@@ -1,5 +1,6 @@
 // What a learner is told before and during a conversation.
 
+import { shows } from "../../conversation/quiz";
 import type { Document, Media, Persona, Scenario } from "../../conversation/types";
 
 interface Props {
@@ -53,9 +54,9 @@ function Images({ images }: { images: Media[] }) {
   return (
     <>
       {images.map((image) =>
-        image.url.startsWith("/") ? (
+        shows(image.url) ? (
           <figure key={image.id} class="practise-figure">
-            <img src={image.url} alt={image.text || image.name} loading="lazy" />
+            <img src={image.url} alt={image.text || image.name} loading="lazy" referrerpolicy="no-referrer" />
             <figcaption>{image.name}</figcaption>
           </figure>
         ) : (
