@@ -145,4 +145,4 @@ lock:
 	$(LOCK) pyproject.toml --extra embedded --extra otel --extra admin --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
-	rm -rf .venv server/console console/node_modules $(CLIENTS)/node_modules $(FANOUT)/node_modules $(BATCH)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv build server/console console/node_modules $(CLIENTS)/node_modules $(FANOUT)/node_modules $(BATCH)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

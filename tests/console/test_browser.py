@@ -1,4 +1,4 @@
-"""The browser of these tests ends with them, however they end."""
+"""The browser of these tests ends with them, however they end, and sees what is wrong with a page."""
 
 import asyncio
 import sys
@@ -6,6 +6,7 @@ from asyncio.subprocess import PIPE
 from pathlib import Path
 
 from tests.cli.programs import WITHIN, ended
+from tests.console.visitor import Console
 from tests.imports import ROOT
 
 
@@ -42,3 +43,20 @@ async def test_a_killed_run_leaves_no_browser(tmp_path: Path) -> None:
         await run.communicate()
     assert len(left) > 1  # a browser is several processes
     await ended(left)
+
+
+INLINE = """() => {
+  const script = document.createElement("script");
+  script.textContent = "window.ran = true";
+  document.head.append(script);
+}"""
+
+
+async def test_what_the_policy_refuses_does_not_run_and_fails_a_test(console: Console) -> None:
+    visitor = await console.visit("learner")
+    await visitor.open("")
+    async with visitor.page.expect_console_message(lambda message: message.type == "error"):
+        await visitor.page.evaluate(INLINE)
+    assert await visitor.page.evaluate("window.ran") is None
+    assert ["Content Security Policy" in fault for fault in visitor.faults] == [True]
+    visitor.faults.clear()

@@ -23,6 +23,7 @@ POLICY = {
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
 }
+FIRST_LOAD = 150_000  # bytes of script, packed
 SCRIPT = "export const many = 1;\n" * 100
 
 
@@ -80,6 +81,14 @@ async def test_every_file_that_the_built_page_names_is_served(server: Server) ->
         status, headers, body = await ask(server.url, name)
         assert (status, body) == (200, (BUILT / name[1:]).read_bytes()), name
         assert (headers["Cache-Control"] == FOR_EVER) is name.startswith("/assets/"), name
+
+
+async def test_the_first_load_is_small(server: Server) -> None:
+    body = (await ask(server.url, "/"))[2].decode()
+    scripts = re.findall(r'"(/assets/[^"]+\.js)"', body)
+    assert scripts
+    sent = [len((await ask(server.url, name, Accept_Encoding="gzip"))[2]) for name in scripts]
+    assert sum(sent) <= FIRST_LOAD
 
 
 @pytest.mark.parametrize(

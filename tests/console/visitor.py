@@ -9,6 +9,7 @@ from playwright.async_api import Browser, ConsoleMessage, Error, Page, ViewportS
 
 from schemas.envelope import Id, Role
 from server.engine.ids import new
+from server.transports import keys
 from tests.imports import ROOT
 from tests.support.proxy import Proxy, proxy
 from tests.support.running import Server
@@ -97,6 +98,7 @@ class Console:
     def __init__(self, server: Server, browser: Browser, stack: AsyncExitStack) -> None:
         self.server = server
         self.model = server.model
+        self.store = server.app[keys.STORE]
         self.visitors: list[Visitor] = []
         self._browser = browser
         self._stack = stack
