@@ -6,6 +6,7 @@ import { usePages } from "../../rest";
 import { go, href, route } from "../../router";
 import type { Job, JobStatus } from "./types";
 
+const PAGE = 50;
 const POLL_MS = 5000; // no room tells an author that a job has begun
 
 export const TONES: Record<JobStatus, "good" | "bad" | "warn" | "info" | "quiet"> = {
@@ -24,13 +25,18 @@ const STATUSES = [
 /** The list of jobs, newest first. */
 export function Jobs() {
   const status = route.value.query.get("status") ?? "";
-  const { items, more, error, loading, reload } = usePages<Job>("/api/jobs", { status: status || null });
+  const { items, more, error, loading, reload } = usePages<Job>("/api/jobs", {
+    status: status || null,
+    limit: PAGE,
+  });
+  const isShort = items.length <= PAGE; // who reads further back is left where they are
   useEffect(() => {
+    if (!isShort) return;
     const timer = setInterval(() => {
       if (document.visibilityState === "visible") reload();
     }, POLL_MS);
     return () => clearInterval(timer);
-  }, [reload]);
+  }, [reload, isShort]);
   return (
     <Page title="Batch jobs" actions={may("author") && <Link to={href("batch", "new")}>New job</Link>}>
       <div class="batch-bar">
