@@ -10,6 +10,7 @@ from server.errors import Unavailable
 
 NAME = "greenroom"
 NOT_YET_INITIALIZED = 94
+ALREADY_INITIALIZED = 23
 
 
 def replica_url(port: int) -> str:
@@ -38,16 +39,35 @@ async def make_writable(port: int, *, within: float) -> None:
 
 
 async def _configure(client: AsyncMongoClient[dict[str, Any]], address: str) -> None:
-    try:
-        config = (await client.admin.command("replSetGetConfig"))["config"]
-    except OperationFailure as error:
-        if error.code != NOT_YET_INITIALIZED:
-            raise
-        member = {"_id": 0, "host": address}
-        await client.admin.command("replSetInitiate", {"_id": NAME, "members": [member]})
-        return
+    while (config := await _configuration(client)) is None:
+        if await _initiate(client, address):
+            return
+        await asyncio.sleep(0.01)
     if config["members"][0]["host"] != address:
         config["members"][0]["host"] = address
         config["version"] += 1
         # by force, because a node that is not at its own address is a member of nothing and has no primary
         await client.admin.command("replSetReconfig", config, force=True)
+
+
+async def _configuration(client: AsyncMongoClient[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return what a node has been told of its set, None when it was told nothing or has not read it yet."""
+    try:
+        found: dict[str, Any] = (await client.admin.command("replSetGetConfig"))["config"]
+    except OperationFailure as error:
+        if error.code != NOT_YET_INITIALIZED:
+            raise
+        return None
+    return found
+
+
+async def _initiate(client: AsyncMongoClient[dict[str, Any]], address: str) -> bool:
+    """Make a node a set of its own; False when it is one: it has just started, and was still reading that."""
+    member = {"_id": 0, "host": address}
+    try:
+        await client.admin.command("replSetInitiate", {"_id": NAME, "members": [member]})
+    except OperationFailure as error:
+        if error.code != ALREADY_INITIALIZED:
+            raise
+        return False
+    return True

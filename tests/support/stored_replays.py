@@ -95,6 +95,7 @@ def make_run(original: str = "one", *, cycle: int = 1, state: str = "done", **ch
         "fence": 0 if state == "pending" else 1,
         "replay_id": None if state == "pending" else derive("replay", invocation, str(cycle), original),
         "started_at": NOW if ended else None,
+        "counted": ended,  # else the keeper counts it, and may begin the next cycle
         "result": make_result() if ended else None,
         "created_at": NOW,
     }
