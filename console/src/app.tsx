@@ -7,7 +7,7 @@ import { Busy } from "./parts/states";
 import { Toasts } from "./parts/toast";
 import { route } from "./router";
 import { SignIn } from "./signin";
-import { line } from "./socket";
+import { line, refusal } from "./socket";
 import { ViewPlace } from "./viewplace";
 import { VIEWS } from "./views";
 
@@ -34,7 +34,7 @@ function Main() {
       </Page>
     );
   }
-  if (me.value === null) return <Busy label="Connecting" />;
+  if (me.value === null) return <Busy label={refusal.value ?? "Connecting"} />;
   const open = VIEWS.filter((view) => may(...view.roles));
   const wanted = route.value.view;
   const view = wanted === "" ? open[0] : open.find(({ name }) => name === wanted);

@@ -66,11 +66,12 @@ function Who() {
           <span class="who-id"> {id && shortId(id)}</span>
         </span>
       )}
-      {token.value !== null ? (
-        <Button onClick={signOut}>Sign out</Button>
-      ) : (
-        line.value !== "refused" && <Button onClick={() => setAsking(true)}>Sign in</Button>
-      )}
+      {line.value !== "refused" &&
+        (token.value !== null ? (
+          <Button onClick={signOut}>Sign out</Button>
+        ) : (
+          <Button onClick={() => setAsking(true)}>Sign in</Button>
+        ))}
       <Dialog title="Sign in" open={asking} onClose={() => setAsking(false)}>
         <SignIn onDone={() => setAsking(false)} />
       </Dialog>

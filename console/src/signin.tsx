@@ -30,8 +30,8 @@ export function SignIn({ onDone }: { onDone?: () => void }) {
         onInput={setText}
         hint={
           <>
-            Whoever runs this server can make one with <code>token</code>. It stays in this browser until you
-            sign out.
+            Whoever runs this server can make one with <code>python -m server token</code>. It stays in this
+            browser until you sign out.
           </>
         }
       />

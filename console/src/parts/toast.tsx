@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import type { Tone } from "./Badge";
 
 interface Toast {
@@ -24,9 +25,15 @@ function close(id: number): void {
 }
 
 export function Toasts() {
+  const place = useRef<HTMLElement>(null);
+  const shown = toasts.value;
+  useEffect(() => {
+    place.current?.hidePopover?.();
+    if (shown.length > 0) place.current?.showPopover?.(); // above a dialog that is open
+  }, [shown]);
   return (
-    <section class="toasts" aria-live="polite" aria-label="Notices">
-      {toasts.value.map(({ id, text, tone }) => (
+    <section ref={place} popover="manual" class="toasts" aria-live="polite" aria-label="Notices">
+      {shown.map(({ id, text, tone }) => (
         <div key={id} class={`toast ${tone}`}>
           <span>{text}</span>
           <button type="button" class="toast-close" aria-label="Close this notice" onClick={() => close(id)}>
