@@ -1,8 +1,15 @@
 """The frame of the page: signing in, the line, and what every view stands in."""
 
+import gzip
+import re
+
 from playwright.async_api import expect
 
+from server.transports.console import BUILT, INDEX
 from tests.console.visitor import Console
+
+FIRST_LOAD = 150_000  # bytes of script, packed
+KEPT = "localStorage.getItem('greenroom.token')"
 
 
 async def test_a_link_signs_in_and_the_token_leaves_the_address(console: Console) -> None:
@@ -11,3 +18,78 @@ async def test_a_link_signs_in_and_the_token_leaves_the_address(console: Console
     await expect(visitor.page.get_by_role("banner")).to_contain_text("learner")
     assert "token" not in visitor.page.url
     await visitor.axe()
+
+
+async def test_signing_out_forgets_the_token(console: Console) -> None:
+    visitor = await console.visit("author")
+    await visitor.open("")
+    await expect(visitor.page.get_by_role("banner")).to_contain_text("author")
+    assert await visitor.page.evaluate(KEPT)
+    await visitor.page.get_by_role("button", name="Sign out").click()
+    await expect(visitor.page.get_by_role("banner")).not_to_contain_text("author")
+    assert await visitor.page.evaluate(KEPT) is None
+
+
+async def test_a_refused_token_says_why_and_another_one_signs_in(console: Console) -> None:
+    visitor = await console.visit("guest", phone=True)
+    await visitor.open("")
+    await visitor.page.evaluate("location.hash = 'token=nonsense'")
+    await expect(visitor.page.get_by_role("alert")).to_have_text("The token is not valid.")
+    await visitor.axe()
+    await visitor.fits()
+    token = console.server.token(visitor.profile_id, role="ops")
+    await visitor.page.get_by_label("Token").fill(token)
+    await visitor.page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    await expect(visitor.page.get_by_role("banner")).to_contain_text("ops")
+
+
+async def test_the_switch_of_colours_is_kept(console: Console) -> None:
+    visitor = await console.visit("learner")
+    await visitor.open("")
+    page = visitor.page
+    await expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    await page.get_by_role("switch", name="Dark colours").click()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+async def test_a_broken_line_is_a_dot_and_comes_back(console: Console) -> None:
+    visitor = await console.visit("learner")
+    await visitor.open("practise")
+    away = visitor.page.get_by_role("banner").get_by_role("img", name="The connection is away")
+    heading = visitor.page.get_by_role("heading", name="Practise", level=1)
+    await expect(heading).to_be_visible()
+    await expect(away).to_have_count(0)
+    await visitor.drop()
+    await expect(away).to_be_visible()
+    await expect(heading).to_be_visible()
+    await expect(visitor.page.get_by_role("alert")).to_have_count(0)
+    await visitor.mend()
+    await expect(away).to_have_count(0)
+
+
+async def test_an_address_without_a_view_says_so(console: Console) -> None:
+    visitor = await console.visit("learner")
+    await visitor.open("nowhere")
+    await expect(visitor.page.get_by_text("There is nothing at this address")).to_be_visible()
+    await visitor.page.evaluate("location.hash = '#/ops'")
+    await expect(visitor.page.get_by_text("Not for this role")).to_be_visible()
+
+
+async def test_a_view_that_cannot_be_loaded_offers_to_reload(console: Console) -> None:
+    visitor = await console.visit("learner")
+    await visitor.page.route(re.compile("/assets/practise-"), lambda route: route.abort())
+    await visitor.open("practise")
+    alert = visitor.page.get_by_role("alert")
+    await expect(alert).to_contain_text("newer version of this page")
+    await visitor.page.unroute_all()
+    await alert.get_by_role("button", name="Reload the page").click()
+    await expect(visitor.page.get_by_role("heading", name="Practise", level=1)).to_be_visible()
+
+
+def test_the_first_load_is_light() -> None:
+    page = (BUILT / INDEX).read_text()
+    scripts = re.findall(r"assets/[\w.-]+\.js", page)
+    assert scripts
+    assert sum(len(gzip.compress((BUILT / name).read_bytes())) for name in scripts) <= FIRST_LOAD
