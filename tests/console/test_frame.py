@@ -1,14 +1,11 @@
 """The frame of the page: signing in, the line, and what every view stands in."""
 
-import gzip
 import re
 
 from playwright.async_api import expect
 
-from server.transports.console import BUILT, INDEX
 from tests.console.visitor import Console
 
-FIRST_LOAD = 150_000  # bytes of script, packed
 KEPT = "localStorage.getItem('greenroom.token')"
 
 
@@ -86,10 +83,3 @@ async def test_a_view_that_cannot_be_loaded_offers_to_reload(console: Console) -
     await visitor.page.unroute_all()
     await alert.get_by_role("button", name="Reload the page").click()
     await expect(visitor.page.get_by_role("heading", name="Practise", level=1)).to_be_visible()
-
-
-def test_the_first_load_is_light() -> None:
-    page = (BUILT / INDEX).read_text()
-    scripts = re.findall(r"assets/[\w.-]+\.js", page)
-    assert scripts
-    assert sum(len(gzip.compress((BUILT / name).read_bytes())) for name in scripts) <= FIRST_LOAD
