@@ -47,6 +47,7 @@ from server.settings import Settings
 from server.store import Store, connect
 from server.transports import (
     console,
+    http_docs,
     http_errors,
     http_evaluator_errors,
     http_events,
@@ -82,6 +83,7 @@ def make_app(settings: Settings, *, secret: SecretStr, guests: bool) -> web.Appl
     transport.attach(app)
     app[keys.SOCKETS] = transport
     app[keys.DRAIN].doors.append(transport)
+    http_docs.attach(app)
     return app
 
 

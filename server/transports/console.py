@@ -10,6 +10,8 @@ from pathlib import Path
 
 from aiohttp import hdrs, web
 
+from server.transports.documents.told import Media, told
+
 BUILT = Path(__file__).parents[1] / "console"
 INDEX = "index.html"
 ABSENT = "The web page is not built. Run: make console\n"
@@ -130,12 +132,14 @@ def attach(app: web.Application, folder: Path = BUILT) -> None:
     app.router.add_get(r"/{name:[\w-]+\.(?:svg|png|ico)}", asset)
 
 
+@told(Media("text/html"), is_open=True)
 async def page(request: web.Request) -> web.StreamResponse:
     """Answer the page itself."""
     file = await request.app[SITE].file(INDEX)
     return _absent(ABSENT) if file is None else answer(request, file)
 
 
+@told(Media("*/*"), is_open=True)
 async def asset(request: web.Request) -> web.StreamResponse:
     """Answer a file that the page names."""
     site = request.app[SITE]

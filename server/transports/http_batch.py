@@ -7,11 +7,15 @@ from typing import Any, get_args
 import orjson
 from aiohttp import web
 
-from schemas.batch import JobState
+from schemas.batch import BatchRequest, JobState, JobSummary, JobView
 from schemas.batch_job import BatchJob
+from schemas.envelope import JsonObject
 from server.engine.access import Identity
 from server.errors import BadRequest, Forbidden, Unavailable
 from server.transports import keys
+from server.transports.documents.query import Counting, Number, PageLimit
+from server.transports.documents.shapes_products import JOB
+from server.transports.documents.told import Media, Page, told
 from server.transports.doors import stopping
 from server.transports.http_errors import json_response
 from server.transports.http_query import MAX_NUMBER, choice_of, flag_of, id_of, limit_of, number_in, number_of
@@ -43,6 +47,7 @@ class HttpBatch:
         self._app = app
         self._batches = app[keys.BATCHES]
 
+    @told({200: JobSummary, 202: JobView}, body=BatchRequest, query={"async": bool})
     async def start(self, request: web.Request) -> web.Response:
         """Start a job; answer its summary when it has ended, or with `?async=1` the job at once."""
         caller = await identify(request)
@@ -63,6 +68,7 @@ class HttpBatch:
             del body  # a job may take hours
             return self._accepted(job) if later else await self._ended(request, caller, job)
 
+    @told(Page(JobView), query={"limit": PageLimit, "cursor": str, "status": JobState})
     async def page(self, request: web.Request) -> web.Response:
         """Answer a page of jobs, newest first."""
         caller = await identify(request)
@@ -75,6 +81,7 @@ class HttpBatch:
         items = [self._view(job) for job in found.items]
         return json_response({"items": items, "next_cursor": found.next_cursor})
 
+    @told(JOB)
     async def get(self, request: web.Request) -> web.Response:
         """Answer a job, with its summary once it has ended."""
         job = await self._batches.get(await identify(request), id_of(request))
@@ -83,11 +90,13 @@ class HttpBatch:
             summary = orjson.Fragment(await self._batches.summary(job))
         return json_response({**self._view(job), "summary": summary})
 
+    @told(JobView)
     async def cancel(self, request: web.Request) -> web.Response:
         """Stop a job, and answer it; one that has ended stays as it is."""
         job = await self._batches.cancel(await identify(request), id_of(request))
         return json_response(self._view(job))
 
+    @told(Media("application/x-ndjson"), query={"from": Number, "limit": Counting})
     async def results(self, request: web.Request) -> web.StreamResponse:
         """Answer the results that are stored, from an index on, all or so many, as JSON lines."""
         job = await self._batches.get(await identify(request), id_of(request))
@@ -108,6 +117,7 @@ class HttpBatch:
         await response.write_eof()
         return response
 
+    @told(JsonObject)
     async def request(self, request: web.Request) -> web.Response:
         """Answer a job as it was sent, without its keys: what starts the same once more."""
         job = await self._batches.get(await identify(request), id_of(request))

@@ -11,6 +11,7 @@ from server.engine.batch.report_csv import CsvReport
 from server.engine.batch.report_html import HtmlReport
 from server.engine.batch.report_junit import JunitReport
 from server.transports import keys
+from server.transports.documents.told import Media, told
 from server.transports.http_query import id_of
 from server.transports.http_report import report_headers, send_report
 from server.transports.http_requests import identify
@@ -45,6 +46,7 @@ class HttpBatchReport:
         self._batches = app[keys.BATCHES]
         self._reports = JobReports(app[keys.STORE])
 
+    @told((Media("text/html"), Media("text/csv"), Media("application/xml")))
     async def report(self, request: web.Request) -> web.StreamResponse:
         """Answer a report of what a job came to so far; it is whole before its first byte is sent."""
         job = await self._batches.get(await identify(request), id_of(request))

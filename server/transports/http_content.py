@@ -8,6 +8,9 @@ from schemas.content import CONTENT_KINDS, ContentKind
 from server.engine.authoring import Authoring, Row
 from server.errors import BadRequest
 from server.transports import keys
+from server.transports.documents.query import PageLimit
+from server.transports.documents.shapes import CONTENT, LISTED, WRITTEN
+from server.transports.documents.told import Page, told
 from server.transports.http_errors import json_response
 from server.transports.http_query import id_of, wanted_of
 from server.transports.http_requests import identify, read_json
@@ -34,6 +37,7 @@ class HttpContent:
     def __init__(self, authoring: Authoring) -> None:
         self._authoring = authoring
 
+    @told(Page(LISTED), query={"limit": PageLimit, "cursor": str})
     async def list(self, request: web.Request) -> web.Response:
         """Answer a page."""
         caller = await identify(request)
@@ -41,17 +45,20 @@ class HttpContent:
         page = await self._authoring.page(caller, _kind(request), limit=wanted.limit, cursor=wanted.cursor)
         return json_response({"items": page.items, "next_cursor": page.next_cursor})
 
+    @told(CONTENT)
     async def get(self, request: web.Request) -> web.Response:
         """Answer one object."""
         caller = await identify(request)
         return _object(await self._authoring.get(caller, _kind(request), id_of(request)))
 
+    @told({201: CONTENT}, body=WRITTEN)
     async def create(self, request: web.Request) -> web.Response:
         """Store a new object and answer it."""
         caller = await identify(request)
         row = await self._authoring.create(caller, _kind(request), await read_json(request))
         return _object(row, status=201)
 
+    @told({200: CONTENT, 201: CONTENT}, body=WRITTEN, headers={"If-Match": str})
     async def put(self, request: web.Request) -> web.Response:
         """Replace an object and answer it; 201 when it is new."""
         caller = await identify(request)
@@ -64,12 +71,14 @@ class HttpContent:
         )
         return _object(row, status=201 if is_new else 200)
 
+    @told({204: None})
     async def delete(self, request: web.Request) -> web.Response:
         """Remove an object."""
         caller = await identify(request)
         await self._authoring.delete(caller, _kind(request), id_of(request))
         return web.Response(status=204)
 
+    @told({201: CONTENT})
     async def duplicate(self, request: web.Request) -> web.Response:
         """Store a copy and answer it."""
         caller = await identify(request)

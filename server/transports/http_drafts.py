@@ -16,6 +16,9 @@ from server.engine.drafting.exporting import Exporting
 from server.engine.drafting.views import draft_row, form_shown
 from server.errors import BadRequest
 from server.transports import keys
+from server.transports.documents.query import PageLimit
+from server.transports.documents.shapes import DRAFT, ArtifactDocs, DraftChanged
+from server.transports.documents.told import Media, Page, told
 from server.transports.http_content import KINDS
 from server.transports.http_errors import json_response
 from server.transports.http_query import id_of, wanted_of
@@ -46,6 +49,7 @@ class HttpDrafts:
         self._drafts = drafts
         self._exporting = exporting
 
+    @told(Page(DRAFT), query={"limit": PageLimit, "cursor": str})
     async def list(self, request: web.Request) -> web.Response:
         """Answer a page of one's own drafts."""
         caller, wanted = await identify(request), wanted_of(request)
@@ -53,6 +57,7 @@ class HttpDrafts:
         items = [draft_row(d, author=caller.is_author) for d in page.items]
         return json_response({"items": items, "next_cursor": page.next_cursor})
 
+    @told({201: DRAFT}, body=DraftNew)
     async def create(self, request: web.Request) -> web.Response:
         """Store a new draft and answer it."""
         caller = await identify(request)
@@ -60,12 +65,14 @@ class HttpDrafts:
         draft = await self._drafts.make(caller, wanted.artifact_type, wanted.artifact_id)
         return _created(draft, author=caller.is_author)
 
+    @told(DRAFT)
     async def get(self, request: web.Request) -> web.Response:
         """Answer a draft."""
         caller = await identify(request)
         draft = await self._drafts.owned(caller, id_of(request))
         return json_response(draft_row(draft, author=caller.is_author))
 
+    @told(DraftChanged, body=DraftChange)
     async def change(self, request: web.Request) -> web.Response:
         """Change a draft's form; 409 with the draft as it is when it has another version."""
         caller = await identify(request)
@@ -84,22 +91,26 @@ class HttpDrafts:
             }
         )
 
+    @told({204: None})
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a draft."""
         await self._drafts.delete(await identify(request), id_of(request))
         return web.Response(status=204)
 
+    @told({201: DRAFT})
     async def duplicate(self, request: web.Request) -> web.Response:
         """Store a copy and answer it."""
         caller = await identify(request)
         return _created(await self._drafts.duplicate(caller, id_of(request)), author=caller.is_author)
 
+    @told(Media("application/yaml"))
     async def export(self, request: web.Request) -> web.Response:
         """Answer what saving a draft would store, as a pack."""
         caller = await identify(request)
         draft = await self._drafts.owned(caller, id_of(request))
         return await self._pack(await self._exporting.draft(caller, draft), name=f"draft-{draft.id}")
 
+    @told(Media("application/yaml"))
     async def export_content(self, request: web.Request) -> web.Response:
         """Answer content with everything that it names, as a pack."""
         caller = await identify(request)
@@ -107,6 +118,7 @@ class HttpDrafts:
         key = id_of(request)
         return await self._pack(await self._exporting.content(caller, kind, key), name=f"{kind}-{key}")
 
+    @told(ArtifactDocs)
     async def docs(self, request: web.Request) -> web.Response:
         """Answer the JSON schemas of an artifact's resource and entry types."""
         await identify(request)

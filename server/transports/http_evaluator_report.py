@@ -9,6 +9,7 @@ from server.engine.evaluator.reports.html import HtmlReport
 from server.engine.evaluator.reports.junit import JunitReport
 from server.engine.evaluator.reports.report import ResultReports, Writer
 from server.transports import keys
+from server.transports.documents.told import Media, told
 from server.transports.http_evaluator_requests import caller_of, id_of, route
 from server.transports.http_report import report_headers, send_report
 
@@ -40,6 +41,7 @@ class HttpResultReport:
     def __init__(self, app: web.Application) -> None:
         self._reports = ResultReports(app[keys.STORE])
 
+    @told((Media("text/html"), Media("application/xml")))
     async def report(self, request: web.Request) -> web.StreamResponse:
         """Answer a report of what a result came to so far; it is whole before its first byte is sent."""
         caller = await caller_of(request)

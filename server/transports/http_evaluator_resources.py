@@ -2,8 +2,12 @@
 
 from aiohttp import web
 
+from schemas.envelope import JsonObject
 from schemas.evaluator import RESOURCES, ResourceKind
 from server.transports import keys
+from server.transports.documents.query import Counting, PageLimit
+from server.transports.documents.shapes_products import RESOURCE, RESOURCE_WRITTEN
+from server.transports.documents.told import Numbered, told
 from server.transports.http_errors import json_response
 from server.transports.http_evaluator_requests import (
     caller_of,
@@ -35,6 +39,7 @@ class HttpResource:
         self._resources = app[keys.EVALUATOR_RESOURCES]
         self._kind = kind
 
+    @told(Numbered(RESOURCE), query={"page": Counting, "page_size": PageLimit, "agent_id": Counting})
     async def list(self, request: web.Request) -> web.Response:
         """Answer a page, newest first; scenarios of one agent with `?agent_id=`."""
         caller = await caller_of(request)
@@ -43,10 +48,12 @@ class HttpResource:
         count, found = await self._resources.page(caller, self._kind, agent=agent, page=page, page_size=size)
         return json_response(paged(request, count, found))
 
+    @told(RESOURCE)
     async def get(self, request: web.Request) -> web.Response:
         """Answer one resource."""
         return json_response(await self._resources.get(await caller_of(request), self._kind, id_of(request)))
 
+    @told({201: RESOURCE}, body=RESOURCE_WRITTEN)
     async def create(self, request: web.Request) -> web.Response:
         """Store a new resource and answer it."""
         caller = await caller_of(request)
@@ -55,14 +62,17 @@ class HttpResource:
         response.headers["Location"] = f"/test_framework/v1/{self._kind}/{created['id']}/"
         return response
 
+    @told(RESOURCE, body=RESOURCE_WRITTEN)
     async def put(self, request: web.Request) -> web.Response:
         """Replace a resource and answer it."""
         return await self._changed(request, whole=True)
 
+    @told(RESOURCE, body=JsonObject)
     async def patch(self, request: web.Request) -> web.Response:
         """Change the fields of a resource that are given, and answer it."""
         return await self._changed(request, whole=False)
 
+    @told({204: None})
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a resource."""
         await self._resources.delete(await caller_of(request), self._kind, id_of(request))

@@ -7,6 +7,17 @@ from aiohttp import web
 from schemas.evaluator_run import RunStatus
 from server.engine.evaluator.invalid import Invalid
 from server.transports import keys
+from server.transports.documents.query import Counting, PageLimit
+from server.transports.documents.shapes_products import (
+    Begun,
+    EvaluatedRun,
+    JudgedAgain,
+    ResultRow,
+    ResultWhole,
+    RunBrief,
+    SomeRuns,
+)
+from server.transports.documents.told import Many, Numbered, told
 from server.transports.doors import stopping
 from server.transports.http_errors import json_response
 from server.transports.http_evaluator_requests import (
@@ -49,6 +60,7 @@ class HttpResults:
         self._app = app
         self._evaluators = app[keys.EVALUATORS]
 
+    @told(Numbered(ResultRow), query={"page": Counting, "page_size": PageLimit, "agent_id": Counting})
     async def list(self, request: web.Request) -> web.Response:
         """Answer a page, newest first; those of one agent with `?agent_id=`."""
         caller = await caller_of(request)
@@ -57,17 +69,20 @@ class HttpResults:
         count, found = await self._evaluators.results(caller, agent=agent, page=page, page_size=size)
         return json_response(paged(request, count, found))
 
+    @told(ResultWhole, query={"transcripts": bool})
     async def get(self, request: web.Request) -> web.Response:
         """Answer a result with its runs; with `?transcripts=false` without what was said in them."""
         caller = await caller_of(request)
         said = flag_of_query(request, "transcripts", default=True)
         return json_response(await self._evaluators.result(caller, id_of(request), transcripts=said))
 
+    @told({204: None})
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a result with all its runs."""
         await self._evaluators.delete(await caller_of(request), id_of(request))
         return web.Response(status=204)
 
+    @told({201: Begun}, headers={"Idempotency-Key": str})
     async def rerun(self, request: web.Request) -> web.Response:
         """Run the same once more, and answer the new result; under one Idempotency-Key only once."""
         caller = await caller_of(request)
@@ -79,16 +94,19 @@ class HttpResults:
         response.headers["Location"] = f"/test_framework/v1/results/{begun['id']}/"
         return response
 
+    @told(ResultRow)
     async def end_calls(self, request: web.Request) -> web.Response:
         """End every run that goes on, and answer the result."""
         return json_response(await self._evaluators.end_calls(await caller_of(request), id_of(request)))
 
+    @told(ResultRow, body=JudgedAgain)
     async def evaluate_metrics(self, request: web.Request) -> web.Response:
         """Have runs judged again."""
         caller = await caller_of(request)
         body = await read_fields(request)
         return json_response(await self._evaluators.evaluate_metrics(caller, id_of(request), body))
 
+    @told(ResultRow, body=SomeRuns)
     async def delete_runs(self, request: web.Request) -> web.Response:
         """Remove some runs of a result."""
         caller = await caller_of(request)
@@ -102,6 +120,16 @@ class HttpRuns:
     def __init__(self, app: web.Application) -> None:
         self._evaluators = app[keys.EVALUATORS]
 
+    @told(
+        Numbered(RunBrief),
+        query={
+            "page": Counting,
+            "page_size": PageLimit,
+            "result_id": Counting,
+            "agent_id": Counting,
+            "status": RunStatus,
+        },
+    )
     async def list(self, request: web.Request) -> web.Response:
         """Answer a page, newest first; by result_id, agent_id and status."""
         caller = await caller_of(request)
@@ -116,6 +144,7 @@ class HttpRuns:
         )
         return json_response(paged(request, count, found))
 
+    @told(Many(EvaluatedRun), query={"run_ids": str})
     async def bulk(self, request: web.Request) -> web.Response:
         """Answer the runs with some ids, in their order; those that are not there are left out."""
         caller = await caller_of(request)
@@ -124,10 +153,12 @@ class HttpRuns:
         by_id = {run["id"]: run for run in found}
         return json_response([by_id[number] for number in dict.fromkeys(ids) if number in by_id])
 
+    @told(EvaluatedRun)
     async def get(self, request: web.Request) -> web.Response:
         """Answer a run with its transcript."""
         return json_response(await self._evaluators.run(await caller_of(request), id_of(request)))
 
+    @told(EvaluatedRun)
     async def end_call(self, request: web.Request) -> web.Response:
         """End a run that goes on, and answer it."""
         return json_response(await self._evaluators.end_call(await caller_of(request), id_of(request)))

@@ -4,7 +4,10 @@ from functools import partial
 
 from aiohttp import web
 
+from schemas.envelope import JsonObject
 from server.transports import keys
+from server.transports.documents.shapes_products import Begun
+from server.transports.documents.told import told
 from server.transports.doors import stopping
 from server.transports.http_errors import json_response
 from server.transports.http_evaluator_requests import KEY, caller_of, read_fields, route
@@ -16,6 +19,7 @@ def attach(app: web.Application) -> None:
         route(app, "POST", "scenarios", f"/{name}", partial(start, as_text=as_text))
 
 
+@told({201: Begun}, body=JsonObject, headers={"Idempotency-Key": str})
 async def start(request: web.Request, *, as_text: bool) -> web.Response:
     """Start a result and answer it; the same Idempotency-Key and body again get the same answer."""
     caller = await caller_of(request)

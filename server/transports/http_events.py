@@ -14,13 +14,16 @@ from typing import Any
 import structlog
 from aiohttp import web
 
-from schemas.envelope import AuthRefresh, ConnectionConfirmed
+from schemas.envelope import AuthRefresh, ConnectionConfirmed, Id
+from schemas.events import Connect
 from server.dispatch import Answer, Caller, traced, validated
 from server.engine.access import Identity, check_renewal
 from server.engine.ids import new
 from server.errors import BadRequest, NotFound, Unauthenticated, Unavailable
 from server.store.sessions import Session, SessionRoom
 from server.transports import keys
+from server.transports.documents.shapes import SessionOpened, Success
+from server.transports.documents.told import Media, told
 from server.transports.doors import reconnect_in, stopping
 from server.transports.http_errors import json_response
 from server.transports.http_requests import authenticated, identify, limit, read_json
@@ -63,6 +66,7 @@ def attach(app: web.Application) -> None:
     app.on_shutdown.append(streams.cut)
 
 
+@told(SessionOpened, body=Connect, is_open=True)
 async def connect(request: web.Request) -> web.Response:
     """Open a session; its stream is to be read within two minutes."""
     body = await read_json(request)
@@ -92,6 +96,7 @@ async def connect(request: web.Request) -> web.Response:
     return json_response(answer)
 
 
+@told(Success, headers={"X-Session-Id": Id})
 async def disconnect(request: web.Request) -> web.Response:
     """Close a session and its stream."""
     identity = await identify(request)
@@ -104,6 +109,7 @@ async def disconnect(request: web.Request) -> web.Response:
     return json_response({"success": True})
 
 
+@told(Success, body=AuthRefresh, headers={"X-Session-Id": Id})
 async def auth_refresh(request: web.Request) -> web.Response:
     """Replace a session's token by a newer one of the same profile; its stream goes on."""
     body = await read_json(request)
@@ -120,6 +126,7 @@ async def auth_refresh(request: web.Request) -> web.Response:
     return json_response({"success": True})
 
 
+@told(Success, is_event=True)
 async def event(request: web.Request) -> web.Response:
     """Dispatch one event; the ack is the answer, everything else goes to the session's stream."""
     identity = await identify(request)
@@ -136,6 +143,12 @@ async def event(request: web.Request) -> web.Response:
     return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
 
 
+@told(
+    Media("text/event-stream"),
+    query={"key": str, "last_event_id": str},
+    headers={"Last-Event-ID": str},
+    is_open=True,
+)
 async def stream(request: web.Request) -> web.StreamResponse:
     """Send a session's events as Server-Sent Events, from `Last-Event-ID` on."""
     key = _digest(request.query.get("key", ""))

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from aiohttp import web
 
 from schemas.attempt import Attempt, Chat
-from schemas.envelope import Id
+from schemas.envelope import Id, JsonObject
 from server.engine.attempts.export import to_csv, to_json
 from server.engine.attempts.export_page import to_page
 from server.engine.attempts.reading import Reading
 from server.engine.reports.page import POLICY
 from server.errors import BadRequest
 from server.transports import keys
+from server.transports.documents.told import Media, told
 from server.transports.http_query import id_of
 from server.transports.http_requests import identify
 
@@ -46,6 +48,9 @@ class HttpExport:
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
 
+    @told(
+        (JsonObject, Media("text/csv"), Media("text/html")), query={"format": Literal["json", "csv", "html"]}
+    )
     async def export(self, request: web.Request) -> web.Response:
         """Answer an attempt with everything that was said in it, as a file or a page."""
         caller = await identify(request)

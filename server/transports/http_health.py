@@ -7,6 +7,8 @@ from aiohttp import web
 
 from server.errors import Unavailable
 from server.transports import keys
+from server.transports.documents.shapes import Health
+from server.transports.documents.told import told
 from server.transports.http_errors import json_response
 from server.transports.parts import part
 
@@ -56,11 +58,13 @@ def attach(app: web.Application) -> None:
         app.router.add_get(address, ready)
 
 
+@told(Health, is_open=True)
 async def live(request: web.Request) -> web.Response:
     """Answer while the process runs."""
     return json_response({"status": "ok"})
 
 
+@told({200: Health, 503: Health}, is_open=True)
 async def ready(request: web.Request) -> web.Response:
     """Answer 503 when the database has been away for ten seconds, 200 before: what comes back waits.
 

@@ -5,6 +5,7 @@ from aiohttp import web
 from server.errors import NotFound
 from server.store import Store
 from server.transports import keys
+from server.transports.documents.told import Media, told
 from server.transports.http_query import id_of
 
 
@@ -19,6 +20,7 @@ class HttpMedia:
     def __init__(self, store: Store) -> None:
         self._media = store.media
 
+    @told(Media("image/*"), is_open=True)
     async def get(self, request: web.Request) -> web.Response:
         """Answer a medium; it never changes."""
         medium = await self._media.get(id_of(request))

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from server.logs import ERRORS
 from server.transports import keys
+from server.transports.documents.told import Media, told
 from server.transports.figures import replies_of
 from server.transports.http_events import SESSIONS
 from server.transports.http_health import PULSE
@@ -25,6 +26,7 @@ def attach(app: web.Application) -> None:
     app.router.add_get("/metrics", metrics)
 
 
+@told(Media("text/plain"), is_open=True)
 async def metrics(request: web.Request) -> web.Response:
     """Answer the figures as they are now."""
     registry = CollectorRegistry()

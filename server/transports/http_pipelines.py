@@ -4,9 +4,11 @@ from typing import get_args
 
 from aiohttp import web
 
-from schemas.pipeline import Pipeline, PipelineType, PipelineUpdate, PipelineWrite
+from schemas.pipeline import Pipeline, PipelineType, PipelineUpdate, PipelineView, PipelineWrite, StatusView
 from server.engine.playground.views import pipeline_view, project_of
 from server.transports import http_pipelines_documents, http_pipelines_sync, keys
+from server.transports.documents.query import Number
+from server.transports.documents.told import Many, told
 from server.transports.http_errors import json_response
 from server.transports.http_pipelines_errors import PREFIX
 from server.transports.http_pipelines_requests import caller_of, pipeline_id_of, read_model
@@ -41,6 +43,16 @@ class HttpPipelines:
     def __init__(self, app: web.Application) -> None:
         self._pipelines = app[keys.PIPELINES]
 
+    @told(
+        Many(PipelineView),
+        query={
+            "project_id": str,
+            "pipeline_name": str,
+            "pipeline_type": PipelineType,
+            "skip": Number,
+            "limit": Number,
+        },
+    )
     async def list(self, request: web.Request) -> web.Response:
         """Answer the pipelines that the caller may read, oldest first, 200 at most; `?skip=` has the next."""
         caller = await caller_of(request)
@@ -56,27 +68,32 @@ class HttpPipelines:
         )
         return json_response([pipeline_view(pipeline) for pipeline in found])
 
+    @told({201: PipelineView}, body=PipelineWrite)
     async def create(self, request: web.Request) -> web.Response:
         """Store a new pipeline and answer it."""
         caller = await caller_of(request)
         return _created(await self._pipelines.create(caller, await read_model(request, PipelineWrite)))
 
+    @told(PipelineView, body=PipelineWrite)
     async def upsert(self, request: web.Request) -> web.Response:
         """Create the caller's pipeline of a name, or replace its settings, and answer it."""
         caller = await caller_of(request)
         return _one(await self._pipelines.upsert(caller, await read_model(request, PipelineWrite)))
 
+    @told(PipelineView)
     async def get(self, request: web.Request) -> web.Response:
         """Answer a pipeline."""
         caller = await caller_of(request)
         return _one(await self._pipelines.readable(caller, pipeline_id_of(request)))
 
+    @told(PipelineView, body=PipelineUpdate)
     async def update(self, request: web.Request) -> web.Response:
         """Change what is given of a pipeline and answer it."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
         change = await read_model(request, PipelineUpdate)
         return _one(await self._pipelines.update(caller, pipeline_id, change))
 
+    @told({204: None}, query={"force": bool})
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a pipeline with all that is in it; 409 while content names it, unless `?force=true`."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
@@ -84,12 +101,14 @@ class HttpPipelines:
         await self._pipelines.delete(caller, pipeline_id, force=force)
         return web.Response(status=204)
 
+    @told({204: None})
     async def force_delete(self, request: web.Request) -> web.Response:
         """Remove a pipeline with all that is in it, also while content names it."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
         await self._pipelines.delete(caller, pipeline_id, force=True)
         return web.Response(status=204)
 
+    @told(StatusView)
     async def status(self, request: web.Request) -> web.Response:
         """Answer how far the indexing of a pipeline's documents is."""
         caller = await caller_of(request)

@@ -6,14 +6,17 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field, TypeAdapter
 
-from schemas.pipeline import MAX_DOCUMENTS_AT_ONCE, DocumentWrite
+from schemas.pipeline import MAX_DOCUMENTS_AT_ONCE, DocumentView, DocumentWrite
 from server.engine.playground.documents import Sent
 from server.engine.playground.views import document_status, document_view
 from server.transports import keys
+from server.transports.documents.query import Number
+from server.transports.documents.shapes_products import DOCUMENT_STATUS, ChunkView, DocumentPage
+from server.transports.documents.told import Many, told
 from server.transports.http_errors import json_response
 from server.transports.http_pipelines_errors import PREFIX
 from server.transports.http_pipelines_files import MULTIPART, read_files
-from server.transports.http_pipelines_requests import caller_of, key_of, parsed, pipeline_id_of
+from server.transports.http_pipelines_requests import KEY, caller_of, key_of, parsed, pipeline_id_of
 from server.transports.http_query import number_in
 from server.transports.uploads import UPLOADS, Upload
 
@@ -47,14 +50,17 @@ class HttpDocuments:
         self._pipelines = app[keys.PIPELINES]
         self._documents = app[keys.DOCUMENTS]
 
+    @told(Many(DocumentView), body=Many(DocumentWrite), headers={KEY: str})
     async def create(self, request: web.Request) -> web.Response:
         """Store new documents, or files, and answer them."""
         return await self._put(request, replace=False)
 
+    @told(Many(DocumentView), body=Many(DocumentWrite), headers={KEY: str})
     async def upsert(self, request: web.Request) -> web.Response:
         """Store documents, or files, in the place of those with their ids, and answer them."""
         return await self._put(request, replace=True)
 
+    @told(Many(DocumentView), query={"skip": Number, "limit": Number})
     async def all(self, request: web.Request) -> web.Response:
         """Answer some documents, oldest first."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
@@ -62,6 +68,7 @@ class HttpDocuments:
         found = await self._documents.listed(caller, pipeline_id, skip=skip, limit=limit)
         return json_response([document_view(document) for document in found])
 
+    @told(DocumentPage, query={"skip": Number, "limit": Number})
     async def page(self, request: web.Request) -> web.Response:
         """Answer some documents, and how many there are."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
@@ -71,24 +78,28 @@ class HttpDocuments:
         documents = [document_view(document) for document in found]
         return json_response({"documents": documents, "limit": limit, "offset": skip, "total_count": total})
 
+    @told(DocumentView)
     async def get(self, request: web.Request) -> web.Response:
         """Answer a document."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
         document = await self._documents.get(caller, pipeline_id, request.match_info["document_id"])
         return json_response(document_view(document))
 
+    @told({204: None})
     async def delete(self, request: web.Request) -> web.Response:
         """Remove a document."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
         await self._documents.delete(caller, pipeline_id, request.match_info["document_id"])
         return web.Response(status=204)
 
+    @told(DOCUMENT_STATUS)
     async def status(self, request: web.Request) -> web.Response:
         """Answer how far the indexing of a document is, and why it failed."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)
         document = await self._documents.get(caller, pipeline_id, request.match_info["document_id"])
         return json_response(document_status(document))
 
+    @told(Many(ChunkView), query={"skip": Number, "limit": Number})
     async def chunks(self, request: web.Request) -> web.Response:
         """Answer chunks of a document that are found, in their order."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)

@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from schemas.playground import SessionPatch
+from schemas.playground import SessionPatch, SessionView
 from server.transports import http_playground_chat, keys
+from server.transports.documents.told import told
 from server.transports.http_errors import json_response
 from server.transports.http_pipelines_requests import caller_of, pipeline_id_of, read_model
 
@@ -25,12 +26,14 @@ class HttpPlayground:
     def __init__(self, app: web.Application) -> None:
         self._playground = app[keys.PLAYGROUND]
 
+    @told(SessionView)
     async def get(self, request: web.Request) -> web.Response:
         """Answer the caller's session, which is made if there is none."""
         caller = await caller_of(request)
         session = await self._playground.session(caller, pipeline_id_of(request))
         return json_response(self._playground.view(session).model_dump(mode="json"))
 
+    @told(SessionView, body=SessionPatch)
     async def patch(self, request: web.Request) -> web.Response:
         """Change settings that are given, and answer the session."""
         caller = await caller_of(request)
@@ -39,6 +42,7 @@ class HttpPlayground:
         session = await self._playground.patch(caller, pipeline_id, change)
         return json_response(self._playground.view(session).model_dump(mode="json"))
 
+    @told({204: None})
     async def forget(self, request: web.Request) -> web.Response:
         """Remove the session with all that was said in it; nothing is left to remove the second time."""
         caller = await caller_of(request)

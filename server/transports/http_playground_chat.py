@@ -7,11 +7,13 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from schemas.envelope import Id
-from schemas.playground import PlaygroundError
+from schemas.playground import ChatRequest, PlaygroundError
 from server.engine.playground.rooms import playground_room
 from server.errors import Gone, GreenroomError, Unavailable
 from server.rooms.follower import Follower
 from server.transports import keys
+from server.transports.documents.shapes_products import ChatAnswer
+from server.transports.documents.told import Media, told
 from server.transports.doors import stopping
 from server.transports.http_errors import json_response
 from server.transports.http_events import STREAM_HEADERS
@@ -55,6 +57,7 @@ class HttpChat:
         self._hub = app[keys.HUB]
         self._store = app[keys.STORE]
 
+    @told((ChatAnswer, Media(STREAM)), body=ChatRequest, headers={"Idempotency-Key": str})
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Store what is said, and answer as JSON or as a stream of events."""
         caller = await caller_of(request)

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from schemas.envelope import Id
 from server.engine.attempts.reading import PartKind, Reading
 from server.engine.attempts.reading_rooms import ReadingRooms
 from server.engine.replay.reading import ReplayReading
@@ -14,6 +15,20 @@ from server.rooms.entry import Entry
 from server.rooms.families import wire_name
 from server.store.pages import Page
 from server.transports import keys
+from server.transports.documents.query import Number, PageLimit
+from server.transports.documents.shapes import (
+    ATTEMPT,
+    ATTEMPT_ITEM,
+    SAID,
+    ChatRow,
+    ChatWhole,
+    EntriesPlace,
+    EntryRow,
+    RoomRow,
+    RoomWhole,
+)
+from server.transports.documents.told import Page as ListPage
+from server.transports.documents.told import told
 from server.transports.http_errors import json_response
 from server.transports.http_query import flag_of, id_of, limit_of, number_of, wanted_of
 from server.transports.http_requests import identify
@@ -46,27 +61,39 @@ class HttpReading:
         self._rooms = rooms
         self._tests = tests
 
+    @told(ListPage(ATTEMPT_ITEM), query={"limit": PageLimit, "cursor": str, "profile_id": Id})
     async def attempts(self, request: web.Request) -> web.Response:
         """Answer a page of attempts."""
         return _page(await self._reading.attempts(await identify(request), wanted_of(request)))
 
+    @told(ATTEMPT)
     async def attempt(self, request: web.Request) -> web.Response:
         """Answer an attempt."""
         return json_response(await self._reading.attempt(await identify(request), id_of(request)))
 
+    @told(
+        ListPage(ChatRow),
+        query={"limit": PageLimit, "cursor": str, "profile_id": Id, "attempt_id": Id, "chat_id": Id},
+    )
     async def chats(self, request: web.Request) -> web.Response:
         """Answer a page of chats."""
         return _page(await self._reading.chats(await identify(request), wanted_of(request)))
 
+    @told(ChatWhole)
     async def chat(self, request: web.Request) -> web.Response:
         """Answer a chat with its messages."""
         return json_response(await self._reading.chat(await identify(request), id_of(request)))
 
+    @told(
+        ListPage(SAID),
+        query={"limit": PageLimit, "cursor": str, "profile_id": Id, "attempt_id": Id, "chat_id": Id},
+    )
     async def parts(self, request: web.Request) -> web.Response:
         """Answer a page of messages or grades."""
         kind = PARTS[request.match_info["part"]]
         return _page(await self._reading.parts(await identify(request), kind, wanted_of(request)))
 
+    @told(SAID)
     async def part(self, request: web.Request) -> web.Response:
         """Answer a message, or the grade of a chat or of a run."""
         kind = PARTS[request.match_info["part"]]
@@ -78,17 +105,22 @@ class HttpReading:
                 raise
         return json_response(await self._tests.grade(caller, key))
 
+    @told(ListPage(RoomRow), query={"limit": PageLimit, "cursor": str, "live": bool})
     async def rooms(self, request: web.Request) -> web.Response:
         """Answer a page of the rooms that one may follow."""
         caller = await identify(request)
         return _page(await self._rooms.page(caller, wanted_of(request), live=flag_of(request, "live")))
 
+    @told(RoomWhole)
     async def room(self, request: web.Request) -> web.Response:
         """Answer a room's offset with its snapshot."""
         place = asdict(await self._rooms.get(await identify(request), request.match_info["room"]))
         shown = {name: place[name] for name in ("epoch", "offset", "snapshot")}
         return json_response({"room": wire_name(place["room"]), **shown})
 
+    @told(
+        ListPage(EntryRow, plus=EntriesPlace), query={"limit": PageLimit, "after": Number, "cursor": Number}
+    )
     async def entries(self, request: web.Request) -> web.Response:
         """Answer entries of a room, oldest first; `next_cursor` is the number to go on after."""
         caller = await identify(request)

@@ -4,6 +4,8 @@ from aiohttp import web
 
 from server.engine.recordings.recorder import Recorder
 from server.transports import keys
+from server.transports.documents.shapes import RECORDED, RunNew
+from server.transports.documents.told import told
 from server.transports.http_errors import json_response
 from server.transports.http_query import id_of
 from server.transports.http_requests import identify, read_json
@@ -21,6 +23,7 @@ class HttpRecordings:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
+    @told({200: RECORDED, 201: RECORDED}, body=RunNew)
     async def add(self, request: web.Request) -> web.Response:
         """Add a run and answer it; 201 when it is new, 200 when the benchmark had it."""
         caller = await identify(request)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from aiohttp import web
 
+from schemas.envelope import Id, JsonObject
 from server.engine.replay.reading import ReplayReading
 from server.engine.replay.report import Reports, Writer
 from server.engine.replay.report_csv import CsvReport
@@ -14,6 +16,8 @@ from server.engine.replay.report_page import PageReport
 from server.engine.reports.page import POLICY
 from server.engine.spool import Spool
 from server.transports import keys
+from server.transports.documents.query import Number
+from server.transports.documents.told import Media, told
 from server.transports.http_query import choice_of, id_of, id_of_query, number_of
 from server.transports.http_requests import identify
 
@@ -49,6 +53,10 @@ class HttpReport:
     def __init__(self, reports: Reports) -> None:
         self._reports = reports
 
+    @told(
+        (JsonObject, Media("text/csv"), Media("application/xml"), Media("text/html")),
+        query={"format": Literal["json", "csv", "junit", "html"], "invocation_id": Id, "cycle": Number},
+    )
     async def report(self, request: web.Request) -> web.StreamResponse:
         """Answer a test's report; it is whole before its first byte is sent, so errors come as errors."""
         caller = await identify(request)

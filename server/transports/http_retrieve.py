@@ -3,10 +3,11 @@
 from aiohttp import web
 from pydantic import TypeAdapter
 
-from schemas.retrieval import RetrieveRequest
+from schemas.retrieval import Retrieved, RetrieveRequest
 from server.engine.playground.retrieval.nodes import retrieved
 from server.engine.playground.retrieval.retrieval import with_preset
 from server.transports import keys
+from server.transports.documents.told import told
 from server.transports.http_pipelines_errors import PREFIX
 from server.transports.http_pipelines_requests import caller_of, checked, pipeline_id_of, read_value
 from server.transports.http_requests import read_body
@@ -26,6 +27,7 @@ class HttpRetrieve:
         self._pipelines = app[keys.PIPELINES]
         self._retrieval = app[keys.RETRIEVAL]
 
+    @told(Retrieved, body=RetrieveRequest)
     async def retrieve(self, request: web.Request) -> web.Response:
         """Answer the passages that fit best; settings that are left out, or null, are those of the preset."""
         caller, pipeline_id = await caller_of(request), pipeline_id_of(request)

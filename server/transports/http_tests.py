@@ -4,10 +4,22 @@ from typing import Any, get_args
 
 from aiohttp import web
 
+from schemas.envelope import Id
 from schemas.test import RunState
 from server.engine.replay.reading import ReplayReading, WantedTests
 from server.store.pages import Page
 from server.transports import keys
+from server.transports.documents.query import Number, PageLimit
+from server.transports.documents.shapes import (
+    InvocationRow,
+    InvocationWhole,
+    RunRow,
+    RunWhole,
+    TestRow,
+    TestWhole,
+)
+from server.transports.documents.told import Page as ListPage
+from server.transports.documents.told import told
 from server.transports.http_errors import json_response
 from server.transports.http_query import choice_of, flag_of, id_of, id_of_query, limit_of, number_of
 from server.transports.http_requests import identify
@@ -33,26 +45,46 @@ class HttpTests:
     def __init__(self, reading: ReplayReading) -> None:
         self._reading = reading
 
+    @told(ListPage(TestRow), query={"limit": PageLimit, "cursor": str})
     async def tests(self, request: web.Request) -> web.Response:
         """Answer a page of tests."""
         return _page(await self._reading.tests(await identify(request), wanted_of(request)))
 
+    @told(TestWhole)
     async def test(self, request: web.Request) -> web.Response:
         """Answer a test with its figures."""
         return json_response(await self._reading.test(await identify(request), id_of(request)))
 
+    @told(
+        ListPage(InvocationRow), query={"limit": PageLimit, "cursor": str, "test_id": Id, "invocation_id": Id}
+    )
     async def invocations(self, request: web.Request) -> web.Response:
         """Answer a page of invocations."""
         return _page(await self._reading.invocations(await identify(request), wanted_of(request)))
 
+    @told(InvocationWhole)
     async def invocation(self, request: web.Request) -> web.Response:
         """Answer an invocation with its figures."""
         return json_response(await self._reading.invocation(await identify(request), id_of(request)))
 
+    @told(
+        ListPage(RunRow),
+        query={
+            "limit": PageLimit,
+            "cursor": str,
+            "test_id": Id,
+            "invocation_id": Id,
+            "original_id": Id,
+            "state": RunState,
+            "cycle": Number,
+            "passed": bool,
+        },
+    )
     async def runs(self, request: web.Request) -> web.Response:
         """Answer a page of runs."""
         return _page(await self._reading.runs(await identify(request), wanted_of(request)))
 
+    @told(RunWhole)
     async def run(self, request: web.Request) -> web.Response:
         """Answer a run with what was said in it."""
         return json_response(await self._reading.run(await identify(request), id_of(request)))

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from server.errors import BadRequest, Forbidden
 from server.transports import keys
+from server.transports.documents.told import told
 from server.transports.doors import settled, stopping
 from server.transports.socketio.origins import Origins
 from server.transports.uploads import UPLOADS
@@ -35,6 +36,7 @@ class BatchSockets:
         self._app = app
         self._origins = Origins(settings.cors_origins, app[keys.ADDRESSES])
 
+    @told({101: None})
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Serve a socket until it ends."""
         if not self._origins.allow(request):

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, Literal
 
 from aiohttp import web
 
 from server.settings import Settings
 from server.transports.addresses import Addresses
+from server.transports.documents.told import Media, told
 from server.transports.keys import ACCESS, ADMISSION, BELL, DISPATCH, HUB, PROCESS, SIBLINGS, STORE
 from server.transports.parts import part
 from server.transports.socketio.admin import Admin
@@ -110,6 +111,11 @@ class SocketTransport:
         if self._admin is not None:
             self._admin.close()
 
+    @told(
+        {200: Media("text/plain"), 101: None},
+        query={"EIO": Literal["4"], "transport": Literal["polling", "websocket"], "sid": str},
+        is_open=True,
+    )
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         if self._server is None:
             raise web.HTTPServiceUnavailable(text="The server is starting.")
