@@ -112,7 +112,6 @@ async def test_a_learner_practises_and_is_read_back(checked: Checked, server: Se
     await checked.ask("POST", CLIENT + "attempt/join", said, **within)
     await checked.ask("POST", CLIENT + "attempt/end", {**said, "grade": True}, **within)
     await until(checked, one, lambda read: read["ended"])
-    await checked.ask("POST", CLIENT + "attempt/end_all", {"attempt_id": begun["attempt_id"]})
     attempt = f"{V1}attempts/{begun['attempt_id']}"
     room = f"{V1}rooms/attempt_{begun['chat_id']}"
     for path in (

@@ -48,7 +48,7 @@ RESOURCE = Each(
         for kind, model in RESOURCES.items()
     },
 )
-RESOURCE_WRITTEN = Each("name", {**RESOURCES})
+RESOURCE_WRITTEN = Each("name", RESOURCES)
 
 
 class BegunRun(TypedDict):

@@ -25,7 +25,7 @@ class Each:
     """What depends on a part of the address that stands for one of several words."""
 
     part: str
-    options: Mapping[str, Any]
+    options: Mapping[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
