@@ -1,8 +1,9 @@
 """The Admin UI's namespace: who gets in, what is shown, and that nothing can be done or learnt there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -15,10 +16,14 @@ from socketio.exceptions import ConnectionError as Refused
 
 from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
-from server.transports.socketio import admin, admin_door, admin_watcher
+from server.transports import keys
+from server.transports.socketio import admin_door
 from server.transports.socketio.admin_door import Door
+from server.transports.socketio.admin_watcher import AdminLimits
+from server.transports.socketio.server import SocketTransport
 from tests.support.attempts import begin
 from tests.support.clients import PATIENCE, socket
+from tests.support.passing import passes
 from tests.support.running import Server, load_pack, running, settings_for
 
 PASSWORD = "a password of the tests"
@@ -42,6 +47,13 @@ class Watch:
     def named(self, name: str) -> list[tuple[Any, ...]]:
         """Return the arguments of the events of a name."""
         return [args for found, args in self.seen if found == name]
+
+    async def when(self, condition: Callable[[], bool]) -> None:
+        """Wait until something holds that only events change."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
 
     async def until(self, name: str, *wanted: Any) -> tuple[Any, ...]:
         """Wait for an event whose arguments hold these values, and return them."""
@@ -200,6 +212,11 @@ def counted(watch: Watch, kind: str) -> int:
     )
 
 
+def counts(watch: Watch, number: int) -> bool:
+    """Tell whether a watcher was told of so many connections."""
+    return counted(watch, "rawConnection") == number
+
+
 async def test_watchers_do_not_take_from_each_other(watched: Server) -> None:
     async with watching(watched.url) as one, watching(watched.url) as two:
         await one.until("server_stats")
@@ -209,9 +226,7 @@ async def test_watchers_do_not_take_from_each_other(watched: Server) -> None:
             sid = client.seen_last("connection_confirmed")["sid"]
             for watch, had in zip((one, two), before, strict=True):
                 await watch.shows(sid)
-                async with asyncio.timeout(PATIENCE):
-                    while counted(watch, "rawConnection") != had + 1:
-                        await asyncio.sleep(0.05)
+                await watch.when(partial(counts, watch, had + 1))
 
 
 @pytest.mark.parametrize("event", ["emit", "join", "leave", "_disconnect", "attempt_start"])
@@ -240,11 +255,16 @@ async def test_nothing_is_told_that_opens_or_quotes_anything(watched: Server) ->
             assert secret not in told
 
 
-async def test_many_sockets_come_in_batches_and_watchers_are_limited(
-    watched: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admin_watcher, "BATCH", 2)
-    monkeypatch.setattr(admin, "MAX_WATCHERS", 1)
+def limit(server: Server, **changes: int) -> None:
+    """Set limits for those who begin to watch from now on."""
+    transport = server.app[keys.SOCKETS]
+    assert isinstance(transport, SocketTransport)
+    assert transport._admin is not None
+    transport._admin.limits = AdminLimits(**changes)
+
+
+async def test_many_sockets_come_in_batches_and_watchers_are_limited(watched: Server) -> None:
+    limit(watched, batch=2, watchers=1)
     async with socket(watched.url) as one, socket(watched.url) as two, socket(watched.url) as three:
         sids = [client.seen_last("connection_confirmed")["sid"] for client in (one, two, three)]
         async with watching(watched.url) as watch:
@@ -262,20 +282,16 @@ async def test_many_sockets_come_in_batches_and_watchers_are_limited(
                         await next_one.until("config")
                     break
                 except Refused:
-                    await asyncio.sleep(0.1)
+                    await passes(0.1, because="the one before may still be counted")
 
 
-async def test_a_watcher_that_falls_behind_is_cut_and_forgotten(
-    watched: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(admin, "MAX_WATCHERS", 1)
+async def test_a_watcher_that_falls_behind_is_cut_and_forgotten(watched: Server) -> None:
+    limit(watched, watchers=1, waiting=10)
     async with watching(watched.url) as watch:
         (session,) = await watch.until("session")
-        await watch.until("server_stats")
-        monkeypatch.setattr(admin_watcher, "MAX_WAITING", 10)
         async with asyncio.timeout(PATIENCE):
             await watch.client.wait()
-    monkeypatch.setattr(admin_watcher, "MAX_WAITING", 8_000_000)
+    limit(watched, watchers=1)
     async with watching(watched.url, {"sessionId": session}) as next_one:
         await next_one.until("server_stats")
 

@@ -19,14 +19,13 @@ from server.dispatch import refusal
 from server.errors import Forbidden, RateLimited
 from server.transports.socketio.admin_door import Door
 from server.transports.socketio.admin_view import View, event
-from server.transports.socketio.admin_watcher import Watcher
+from server.transports.socketio.admin_watcher import AdminLimits, Watcher
 from server.transports.socketio.packets import SocketPacket
 from server.transports.socketio.peer import Client, Refusal
 from server.transports.socketio.protocol import WatchedServer
 
 log = structlog.get_logger(__name__)
 LOOK_SECONDS = 2.0
-MAX_WATCHERS = 20
 FEATURES = ["AGGREGATED_EVENTS", "ALL_EVENTS"]  # and none of those that do something
 
 
@@ -42,6 +41,7 @@ class Admin:
     server: WatchedServer
 
     def __init__(self, door: Door, *, hub: Delivering, process: str) -> None:
+        self.limits = AdminLimits()
         self._door = door
         self._hub = hub
         self._process = process
@@ -60,8 +60,8 @@ class Admin:
         except Refusal as refused:
             log.warning("admin refused", address=address, reason=refused.body["message"])
             raise
-        if len(self._watchers) >= MAX_WATCHERS:
-            raise Refusal(f"there are {MAX_WATCHERS} watchers already")
+        if len(self._watchers) >= self.limits.watchers:
+            raise Refusal(f"there are {self.limits.watchers} watchers already")
 
         def greet() -> None:
             if session is not None:
@@ -69,7 +69,7 @@ class Admin:
             client.emit("config", {"supportedFeatures": FEATURES})
             if client.peer.socket.closed:
                 return
-            watcher = self._watchers[client] = Watcher(client)
+            watcher = self._watchers[client] = Watcher(client, self.limits)
             self._new.append(watcher)
             self._wake.set()
             if self._looking is None:

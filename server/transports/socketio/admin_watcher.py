@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from server.rooms.follower import LOW_WATER
 from server.transports.socketio.admin_view import Shown, event, now
@@ -10,16 +11,24 @@ from server.transports.socketio.frames import Packet
 from server.transports.socketio.outbox import SLOW
 from server.transports.socketio.peer import Client
 
-BATCH = 100  # sockets in one event: some 40 kB
-MAX_WAITING = 8_000_000  # bytes
 READ_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdminLimits:
+    """How many may watch, how many sockets one event holds, and how many bytes may wait for one watcher."""
+
+    watchers: int = 20
+    batch: int = 100  # some 40 kB
+    waiting: int = 8_000_000
 
 
 class Watcher:
     """Sends as fast as the client reads; one that reads nothing for ten seconds, or falls behind, is cut."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, limits: AdminLimits) -> None:
         self._client = client
+        self._limits = limits
         self._socket = client.peer.socket
         self._queue: deque[Packet] = deque()
         self._waiting = 0
@@ -36,7 +45,7 @@ class Watcher:
         """Send packets, which all watchers share, after those that wait."""
         self._queue.extend(packets)
         self._waiting += sum(len(packet.data) for packet in packets)
-        if self._waiting > MAX_WAITING:
+        if self._waiting > self._limits.waiting:
             self._socket.abort(SLOW)
         self._news.set()
 
@@ -47,7 +56,7 @@ class Watcher:
         self._queue.clear()
 
     async def _send(self) -> None:
-        for packet in _all(self._shown):
+        for packet in _all(self._shown, self._limits.batch):
             await self._one(packet)
         self._shown = ()
         while not self._socket.closed:
@@ -71,8 +80,8 @@ class Watcher:
             self._socket.abort(SLOW)
 
 
-def _all(shown: Sequence[Shown]) -> Iterator[Packet]:
+def _all(shown: Sequence[Shown], batch: int) -> Iterator[Packet]:
     """Yield the first sockets as the list that replaces any other, and the rest as if they had just come."""
-    yield from event("all_sockets", [one.described for one in shown[:BATCH]])
-    for one in shown[BATCH:]:
+    yield from event("all_sockets", [one.described for one in shown[:batch]])
+    for one in shown[batch:]:
         yield from event("socket_connected", one.described, now())
