@@ -18,6 +18,7 @@ export const VIEWS: readonly View[] = [
     load: () => import("./views/practise"),
   },
   { name: "watch", title: "Watch", roles: ["author", "ops"], load: () => import("./views/watch") },
+  { name: "tests", title: "Tests", roles: ["author", "ops"], load: () => import("./views/tests") },
   { name: "batch", title: "Batch", roles: ["author", "ops"], load: () => import("./views/batch") },
   {
     name: "evaluators",

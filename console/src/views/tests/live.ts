@@ -1,0 +1,112 @@
+// Follows one test: the REST has its runs and figures, the rooms of its invocations tell what happens.
+
+import { signal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { get, type Page } from "../../rest";
+import { type Entry, follow } from "../../rooms";
+import { Board } from "./board";
+import type { Run, Test } from "./types";
+
+const READ_MS = 1000; // between two readings, however much happens
+const MOST = 10_000; // runs that are read; further ones are in the reports
+
+/** Reads all runs of a test. */
+export async function runsOf(testId: string, signal?: AbortSignal): Promise<Run[]> {
+  const found: Run[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Page<Run> = await get("/api/v1/runs", { test_id: testId, limit: 200, cursor }, signal);
+    found.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor !== null && found.length < MOST);
+  return found;
+}
+
+export class TestLive {
+  readonly board = new Board();
+  test: Test | null = null;
+  error: Error | null = null;
+  readonly drawn = signal(0);
+  private readonly stopped = new AbortController();
+  private readonly ends: (() => void)[] = [];
+  private since: [string, Entry][] = []; // entries while runs are being read
+  private reading = false;
+  private again: { runs: boolean } | null = null;
+  private timer = 0;
+
+  constructor(readonly id: string) {}
+
+  begin(): () => void {
+    void this.read(true);
+    return () => {
+      this.stopped.abort();
+      for (const end of this.ends) end();
+      clearTimeout(this.timer);
+    };
+  }
+
+  /** Reads the test again, and its runs too when entries are not enough. */
+  async read(runs: boolean): Promise<void> {
+    if (this.reading) {
+      this.again = { runs: runs || this.again?.runs === true };
+      return;
+    }
+    this.reading = true;
+    this.since = [];
+    try {
+      const { signal } = this.stopped;
+      this.test = await get<Test>(`/api/v1/tests/${this.id}`, {}, signal);
+      if (runs) {
+        this.board.takeRuns(await runsOf(this.id, signal));
+        for (const [invocation, entry] of this.since) this.board.take(invocation, entry);
+      }
+      this.error = null;
+      if (this.ends.length === 0) this.follow();
+    } catch (error) {
+      this.error = error instanceof Error ? error : new Error(String(error));
+    }
+    this.reading = false;
+    if (this.stopped.signal.aborted) return;
+    this.drawn.value += 1;
+    if (this.again) this.soon(this.again.runs);
+  }
+
+  private follow(): void {
+    for (const { id, room } of this.test?.invocations ?? []) {
+      const leave = follow(room, {
+        snapshot: () => this.soon(true, 0), // also after a place was lost
+        entry: (entry) => this.take(id, entry),
+        place: () => undefined,
+      });
+      this.ends.push(leave);
+    }
+  }
+
+  private take(invocation: string, entry: Entry): void {
+    const kind = entry.data.type;
+    if (entry.name === "test_progress" && kind !== "judge") return;
+    if (this.reading) this.since.push([invocation, entry]);
+    const known = this.board.take(invocation, entry);
+    this.drawn.value += 1;
+    this.soon(!known || entry.name === "test_graded"); // the points of a grade are read
+  }
+
+  private soon(runs: boolean, wait = READ_MS): void {
+    this.again = { runs: runs || this.again?.runs === true };
+    if (this.timer !== 0) return;
+    this.timer = window.setTimeout(() => {
+      this.timer = 0;
+      const wanted = this.again;
+      this.again = null;
+      if (wanted && !this.stopped.signal.aborted) void this.read(wanted.runs);
+    }, wait);
+  }
+}
+
+/** Follows a test while the component is there. */
+export function useTest(id: string): TestLive {
+  const live = useMemo(() => new TestLive(id), [id]);
+  useEffect(() => live.begin(), [live]);
+  void live.drawn.value;
+  return live;
+}
