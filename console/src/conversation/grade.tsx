@@ -98,7 +98,7 @@ function Verdict({ grade, whole, criteria }: { grade: Grade; whole: WholeGrade |
         max={Math.max(grade.total_points ?? 0, 1)}
         tone={grade.passed ? "good" : "bad"}
       />
-      {whole && <p>{whole.description}</p>}
+      {whole && <p class="conv-told">{whole.description}</p>}
     </div>
   );
 }

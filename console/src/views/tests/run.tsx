@@ -178,10 +178,10 @@ function RunGrade({ run }: { run: WholeRun }) {
     analyses: whole.analyses.map((content) => ({ content })),
   };
   return (
-    <>
+    <section class="tests-grade">
       <h2>Grade</h2>
       <GradeView grade={grade} rubric={rubric.data} whole={whole} onJump={lead} />
-    </>
+    </section>
   );
 }
 
