@@ -73,7 +73,15 @@ function invited(): string | null {
   const found = INVITATION.exec(location.hash)?.[1];
   if (found === undefined) return null;
   history.replaceState(null, "", `${location.pathname}${location.search}#/`); // it must not stay in the history
-  return decodeURIComponent(found);
+  return decoded(found);
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null; // a link that was cut
+  }
 }
 
 addEventListener("hashchange", () => {

@@ -68,7 +68,8 @@ class Membership {
       this.joined = connection(); // the server goes on where it was
       this.moved("live");
     } else {
-      if (recovered) this.torn = true; // an answer may be lost: only leaving makes the place certain
+      // an answer may be lost, and one's own room is joined at its head: only leaving makes the place certain
+      if (recovered || (own(this.room) && this.offset !== null)) this.torn = true;
       this.joined = 0;
     }
     this.busy = 0;
@@ -188,6 +189,7 @@ class Membership {
   }
 
   private again(error: CallError): void {
+    for (const resolve of this.waiters.splice(0)) resolve(); // nobody waits for a room that takes long
     this.torn = true; // the answer may be lost, and the room joined or left
     const now = connection();
     if (now === 0) return; // the next connection goes on

@@ -3,6 +3,7 @@
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { io } from "socket.io-client";
 import { forgetGuest, guestId, me, recognise, token } from "./identity";
+import { newId } from "./ids";
 import type { ClientEvents, ServerEvents } from "./wire";
 
 export type Line = "connecting" | "live" | "away" | "refused";
@@ -230,11 +231,4 @@ function until(holds: () => boolean): Promise<void> {
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Makes an id; crypto.randomUUID is missing where a page is not served over HTTPS. */
-function newId(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
-    byte.toString(16).padStart(2, "0"),
-  ).join("");
 }

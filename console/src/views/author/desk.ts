@@ -1,6 +1,7 @@
 /** Where a draft is edited: stored as one types, brought together with what others write into it. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { me } from "../../identity";
 import { get, RestError, send } from "../../rest";
 import { chosen, type Editing, heard, opened, sendable, stored, typed } from "./editing";
 import type { DraftRow, Form, Value } from "./types";
@@ -33,6 +34,7 @@ export function draftAt(id: string): string {
 
 export function makeDesk(row: DraftRow): Desk {
   const at = draftAt(row.id);
+  const owner = someone();
   const editing = signal(opened(row.version, row.form_state));
   const phase = signal<{ name: Phase; error: Error | null }>({ name: "idle", error: null });
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -51,7 +53,7 @@ export function makeDesk(row: DraftRow): Desk {
 
   async function one(): Promise<void> {
     const changes = sendable(editing.value);
-    if (Object.keys(changes).length === 0) return;
+    if (Object.keys(changes).length === 0 || someone() !== owner) return; // not for whoever signed in since
     phase.value = { name: "saving", error: null };
     try {
       const asked = { expected_version: editing.value.version, changes };
@@ -72,8 +74,12 @@ export function makeDesk(row: DraftRow): Desk {
       if (waiting()) later(0);
       return;
     }
-    phase.value = { name: "failed", error: reason instanceof Error ? reason : new Error(String(reason)) };
+    failed(reason);
     if (!(reason instanceof RestError) || reason.retryable) later(RETRY_MS);
+  }
+
+  function failed(reason: unknown): void {
+    phase.value = { name: "failed", error: reason instanceof Error ? reason : new Error(String(reason)) };
   }
 
   function waiting(): boolean {
@@ -94,11 +100,19 @@ export function makeDesk(row: DraftRow): Desk {
       later(0);
     },
     async look() {
-      const now = await get<DraftRow>(at);
-      editing.value = heard(editing.value, now.version, now.form_state);
+      try {
+        const now = await get<DraftRow>(at);
+        editing.value = heard(editing.value, now.version, now.form_state);
+      } catch (reason) {
+        failed(reason);
+      }
     },
     flush,
   };
+}
+
+function someone(): string | null {
+  return me.peek()?.profile_id ?? null;
 }
 
 interface Newer {

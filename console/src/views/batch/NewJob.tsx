@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Placed, type Problem, placed, readSource, Unreadable } from "../../documents/read";
 import { Problems, SourceBox } from "../../documents/SourceBox";
+import { newId } from "../../ids";
 import { Busy, Button, Failure, Page, Tabs } from "../../parts";
 import { number } from "../../parts/format";
 import { RestError, send, useGet } from "../../rest";
@@ -64,7 +65,7 @@ function Editor({ begun, sent }: { begun: Draft; sent: unknown }) {
     const body = withKeys(made.value, keys);
     const said = JSON.stringify(body);
     // the same again has the same id: an answer that was lost does not start a second job
-    if (eventId.current.body !== said) eventId.current = { body: said, id: crypto.randomUUID() };
+    if (eventId.current.body !== said) eventId.current = { body: said, id: newId() };
     try {
       const job = await send<Job>("POST", "/api/start-job?async=1", {
         client_event_id: eventId.current.id,

@@ -1,4 +1,5 @@
 import { may } from "../../identity";
+import { newId } from "../../ids";
 import { Button, confirm, toast } from "../../parts";
 import { send } from "../../rest";
 import { go, href } from "../../router";
@@ -15,12 +16,7 @@ export function Actions({ result, live }: { result: ResultView; live: ResultLive
     await live.refresh();
   };
   const again = async (): Promise<void> => {
-    const begun = await send<ResultView>(
-      "POST",
-      `${at}/rerun/`,
-      {},
-      { "Idempotency-Key": crypto.randomUUID() },
-    );
+    const begun = await send<ResultView>("POST", `${at}/rerun/`, {}, { "Idempotency-Key": newId() });
     go(href("evaluators", "results", String(begun.id)));
   };
   const judge = async (): Promise<void> => {

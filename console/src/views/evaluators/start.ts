@@ -1,4 +1,5 @@
 import { type Placed, placed } from "../../documents/read";
+import { newId } from "../../ids";
 import { RestError, send } from "../../rest";
 import { go, href } from "../../router";
 import { refusalsOf } from "./refusals";
@@ -22,7 +23,7 @@ const keys = new Map<string, string>(); // by request: an answer that was lost d
 /** Starts a result and goes to it; returns what the server has against it. */
 export async function start(request: StartRequest): Promise<Placed[]> {
   const said = JSON.stringify(request);
-  const key = keys.get(said) ?? crypto.randomUUID();
+  const key = keys.get(said) ?? newId();
   keys.set(said, key);
   try {
     const address = `${API}/scenarios/run_scenarios_text/`;

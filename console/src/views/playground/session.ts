@@ -63,13 +63,18 @@ function useSaver(session: Session | null): Saver {
   return saver;
 }
 
+/** Whoever typed is not here any more: what they typed is not sent for somebody else. */
+class SignedOut extends Error {
+  override readonly message = "You have signed out.";
+}
+
 function saverOf(pipelineId: string, sessionId: string, who: string): Saver {
   const key = `${who}/${sessionId}`;
   const found = savers.get(key);
   if (found) return found;
   const made = makeSaver({
     save: (change) => save(pipelineId, who, change),
-    again: (error) => !(error instanceof RestError) || error.retryable,
+    again: (error) => !(error instanceof SignedOut) && (!(error instanceof RestError) || error.retryable),
   });
   savers.set(key, made);
   return made;
@@ -77,7 +82,7 @@ function saverOf(pipelineId: string, sessionId: string, who: string): Saver {
 
 async function save(pipelineId: string, who: string, change: Change): Promise<Change> {
   const now = me.value?.profile_id ?? me.value?.guest_id;
-  if (now && now !== who) throw new Error("Somebody else has signed in.");
+  if (now !== who) throw new SignedOut();
   const saved = await send<Session>("PATCH", pipelineAt(pipelineId, "playground-session"), grouped(change));
   return flat(settingsOf(saved));
 }

@@ -1,5 +1,6 @@
 // Sends a message exactly once, also when the page is reloaded before the answer has come.
 
+import { newId } from "../../ids";
 import { CallError, call } from "../../socket";
 
 interface Outgoing {
@@ -19,24 +20,24 @@ export function outgoing(chatId: string): Outgoing | null {
 }
 
 export async function say(message: Omit<Outgoing, "client_event_id">): Promise<string> {
-  return await deliver({ ...message, client_event_id: randomId() });
+  return await deliver({ ...message, client_event_id: newId() });
 }
 
 /** Send under the id that it was sent under before: the server takes it once. */
 export async function deliver(message: Outgoing): Promise<string> {
-  const key = KEY + message.chat_id;
-  sessionStorage.setItem(key, JSON.stringify(message));
+  sessionStorage.setItem(KEY + message.chat_id, JSON.stringify(message));
   try {
     const ack = await call("attempt_message", message);
-    sessionStorage.removeItem(key);
+    forget(message);
     return String(ack.message_id);
   } catch (error) {
-    if (error instanceof CallError) sessionStorage.removeItem(key);
+    if (error instanceof CallError) forget(message);
     throw error;
   }
 }
 
-function randomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+/** Keep a message no longer, unless another one has taken its place. */
+function forget(message: Outgoing): void {
+  if (outgoing(message.chat_id)?.client_event_id !== message.client_event_id) return;
+  sessionStorage.removeItem(KEY + message.chat_id);
 }

@@ -63,7 +63,7 @@ export class Player<S> {
       }),
       on("replay_entry", (entry) => entry.room === this.room && this.played(entry as Entry)),
       on("replay_end", (end) => end.room === this.room && this.ended()),
-      line.subscribe((now) => now === "live" && this.mode === "playing" && this.ask()), // a replay ends with its line
+      line.subscribe((now) => now === "live" && this.mode === "playing" && this.askAgain()), // a replay ends with its line
     ];
     return () => {
       if (this.mode === "playing") this.hush();
@@ -131,6 +131,11 @@ export class Player<S> {
     }
   }
 
+  /** Go on after a break, or pause where that cannot be. */
+  private askAgain(): void {
+    this.ask().catch(() => undefined);
+  }
+
   private hush(): void {
     call("room_replay_stop", { room: this.room }).catch(() => undefined); // what still comes is not shown
   }
@@ -145,7 +150,7 @@ export class Player<S> {
 
   private ended(): void {
     if (this.mode === "playing" && this.at >= this.head) this.live();
-    else if (this.mode === "playing") void this.ask().catch(() => undefined); // it has grown meanwhile
+    else if (this.mode === "playing") this.askAgain(); // it has grown meanwhile
   }
 
   private anew(snapshot: Data, offset: number): void {
