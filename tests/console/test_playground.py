@@ -12,6 +12,7 @@ from server.engine.ids import new
 from server.transports import keys
 from tests.console.visitor import Console, Visitor
 from tests.support.playgrounds import CATS, HOURS, Data, pipeline
+from tests.support.rest import people_of
 
 QUESTION = "When does the library open?"
 LONG = {"chunks": ["Line.\n"] * 80, "delay_ms": 40}
@@ -196,6 +197,46 @@ async def test_who_comes_back_goes_on_following(console: Console) -> None:
     await expect(page.get_by_role("button", name="Send")).to_be_visible()
     await expect(page.get_by_text("Line.\n" * 80)).to_have_count(1)
     assert await below(page) < 4
+
+
+async def replace(console: Console, visitor: Visitor, pipeline_id: Id, said: list[str]) -> None:
+    """Have a client of the visitor's replace the conversation, as published ones do with each message."""
+    roles = ("user", "assistant")
+    messages = [{"role": roles[n % 2], "content": text} for n, text in enumerate(said)]
+    async with people_of(console.server) as people:
+        client = people.a("learner", profile=visitor.profile_id)
+        await client.post(f"pipelines/{pipeline_id}/chat", {"messages": messages}, status=200)
+
+
+async def test_what_was_said_earlier_is_whole_and_stands_once(console: Console) -> None:
+    """More than a snapshot holds is there in order; when the conversation becomes another, only that is."""
+    visitor, pipeline_id = await opened(console, HOURS)
+    page = visitor.page
+    console.model.script([{"reply": "The end."}])
+    said = [f"Message {n:03}." for n in range(301)]
+    await replace(console, visitor, pipeline_id, said)
+    await page.reload()
+    await expect(log(page)).to_contain_text("The end.")
+    assert len(await texts(page)) == 200  # the snapshot's
+    await page.get_by_role("button", name="Show earlier messages").click()
+    await expect(log(page)).to_contain_text("Message 000.")
+    assert await texts(page) == [*said, "The end."]
+    await expect(page.get_by_role("button", name="Show earlier messages")).to_have_count(0)
+
+    other = [f"Other {n:03}." + " More." * 200 for n in range(231)]  # more than is told at once
+    await replace(console, visitor, pipeline_id, other)
+    await expect(log(page)).to_contain_text("Other 000.")
+    await expect(log(page)).to_contain_text("The end.")
+    assert await texts(page) == [*other, "The end."]
+    await replace(console, visitor, pipeline_id, ["Only this."])
+    await expect(log(page)).not_to_contain_text("Other")
+    await expect(log(page)).to_contain_text("The end.")
+    assert await texts(page) == ["Only this.", "The end."]
+
+
+async def texts(page: Page) -> list[str]:
+    """Return what is shown of the conversation, in order."""
+    return await log(page).locator(".playground-mine, .playground-said .playground-text").all_inner_texts()
 
 
 async def test_a_failure_is_said(console: Console) -> None:

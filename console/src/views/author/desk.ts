@@ -1,25 +1,20 @@
 /** Where a draft is edited: stored as one types, brought together with what others write into it. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
-import { me } from "../../identity";
 import { get, RestError, send } from "../../rest";
+import { makeSaving, type Saving } from "../../saving";
 import { chosen, type Editing, heard, opened, sendable, stored, typed } from "./editing";
 import type { DraftRow, Form, Value } from "./types";
 
 const PAUSE_MS = 700;
-const RETRY_MS = 3_000;
 
-export type Phase = "idle" | "typing" | "saving" | "saved" | "failed";
-
-export interface Desk {
+export interface Desk extends Pick<Saving, "said" | "flush"> {
   row: DraftRow;
   editing: ReadonlySignal<Editing>;
-  phase: ReadonlySignal<{ name: Phase; error: Error | null }>;
   type(resource: string, value: Value | null): void;
   choose(resource: string, whose: "mine" | "theirs"): void;
   /** Read what the draft has become. */
   look(): Promise<void>;
-  flush(): Promise<void>;
 }
 
 interface Changed {
@@ -34,85 +29,48 @@ export function draftAt(id: string): string {
 
 export function makeDesk(row: DraftRow): Desk {
   const at = draftAt(row.id);
-  const owner = someone();
   const editing = signal(opened(row.version, row.form_state));
-  const phase = signal<{ name: Phase; error: Error | null }>({ name: "idle", error: null });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let running: Promise<void> = Promise.resolve();
+  const saving = makeSaving({
+    pause: PAUSE_MS,
+    waits: () => Object.keys(sendable(editing.value)).length > 0,
+    store,
+  });
 
-  function later(ms: number): void {
-    clearTimeout(timer);
-    timer = setTimeout(() => void flush(), ms);
-  }
-
-  function flush(): Promise<void> {
-    clearTimeout(timer);
-    running = running.then(one, one);
-    return running;
-  }
-
-  async function one(): Promise<void> {
+  async function store(): Promise<void> {
     const changes = sendable(editing.value);
-    if (Object.keys(changes).length === 0 || someone() !== owner) return; // not for whoever signed in since
-    phase.value = { name: "saving", error: null };
+    const asked = { expected_version: editing.value.version, changes };
     try {
-      const asked = { expected_version: editing.value.version, changes };
       const now = await send<Changed>("PATCH", at, asked);
       editing.value = stored(editing.value, changes, now.new_version, now.form_state);
-      phase.value = { name: waiting() ? "typing" : "saved", error: null };
     } catch (reason) {
-      refused(reason);
-    }
-  }
-
-  /** A draft that is newer is brought together with what is typed, and what does not clash is sent again. */
-  function refused(reason: unknown): void {
-    const newer = newerIn(reason);
-    if (newer) {
+      const newer = newerIn(reason);
+      if (!newer) throw reason;
       editing.value = heard(editing.value, newer.current_version, newer.form_state);
-      phase.value = { name: "typing", error: null };
-      if (waiting()) later(0);
-      return;
     }
-    failed(reason);
-    if (!(reason instanceof RestError) || reason.retryable) later(RETRY_MS);
-  }
-
-  function failed(reason: unknown): void {
-    phase.value = { name: "failed", error: reason instanceof Error ? reason : new Error(String(reason)) };
-  }
-
-  function waiting(): boolean {
-    return Object.keys(sendable(editing.value)).length > 0;
   }
 
   return {
     row,
     editing,
-    phase,
+    said: saving.said,
     type(resource, value) {
       editing.value = typed(editing.value, resource, value);
-      phase.value = { name: "typing", error: null };
-      later(PAUSE_MS);
+      saving.typed();
     },
     choose(resource, whose) {
       editing.value = chosen(editing.value, resource, whose);
-      later(0);
+      saving.typed();
     },
     async look() {
       try {
         const now = await get<DraftRow>(at);
         editing.value = heard(editing.value, now.version, now.form_state);
       } catch (reason) {
-        failed(reason);
+        saving.failed(reason);
       }
     },
-    flush,
+    flush: saving.flush,
   };
-}
-
-function someone(): string | null {
-  return me.peek()?.profile_id ?? null;
 }
 
 interface Newer {

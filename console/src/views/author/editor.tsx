@@ -6,6 +6,7 @@ import { Busy, Button, confirm, Failure, Page, toast } from "../../parts";
 import { download, send, useGet } from "../../rest";
 import { useRoom } from "../../rooms";
 import { go, href } from "../../router";
+import { someone, useFlush } from "../../saving";
 import { type Desk, draftAt, makeDesk } from "./desk";
 import { shownOf } from "./editing";
 import { Generating } from "./generating";
@@ -18,7 +19,7 @@ import { type ArtifactDoc, type DraftRow, nameOf, titleOf } from "./types";
 const desks = new Map<string, Desk>();
 
 function deskOf(row: DraftRow): Desk {
-  const key = `${me.value?.profile_id}/${row.id}`;
+  const key = `${someone()}/${row.id}`;
   const desk = desks.get(key) ?? makeDesk(row);
   desks.set(key, desk);
   return desk;
@@ -50,7 +51,7 @@ function Open({ desk }: { desk: Desk }) {
   const runs = useRoom(me.value?.profile_id ? `profile_${me.value.profile_id}` : null, RUNS);
   const editing = desk.editing.value;
   const form = shownOf(editing);
-  useLeaving(desk);
+  useFlush(desk.flush);
   const title = nameOf(form, row.artifact_type);
   return (
     <Page
@@ -86,31 +87,19 @@ function Open({ desk }: { desk: Desk }) {
   );
 }
 
-/** Store what is typed when the page is hidden or left. */
-function useLeaving(desk: Desk): void {
-  useEffect(() => {
-    const leave = () => void desk.flush();
-    const hide = () => document.hidden && leave();
-    document.addEventListener("visibilitychange", hide);
-    return () => {
-      document.removeEventListener("visibilitychange", hide);
-      leave();
-    };
-  }, [desk]);
-}
-
 function Stored({ desk }: { desk: Desk }) {
-  const { name, error } = desk.phase.value;
+  const { phase, error } = desk.said.value;
+  const clashes = Object.keys(desk.editing.value.theirs).length > 0;
   const said = {
     idle: "",
     typing: "Keeping…",
     saving: "Keeping…",
     saved: "Kept in the draft",
     failed: `Not kept: ${error?.message ?? ""}`,
-  }[name];
+  }[phase];
   return (
-    <span class={`author-phase author-phase-${name}`} role="status">
-      {said}
+    <span class={`author-phase author-phase-${phase}`} role="status">
+      {clashes ? "Changed elsewhere too: choose below what stays" : said}
     </span>
   );
 }

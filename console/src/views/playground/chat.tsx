@@ -1,12 +1,12 @@
 /** The conversation of a session: what was said, what is being said, and what it rests on. */
 
-import { useEffect, useState } from "preact/hooks";
-import { Badge, Button, Empty } from "../../parts";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useStick } from "../../conversation/stick";
+import { Badge, Button, Empty, Failure } from "../../parts";
 import type { Place } from "../../rooms";
 import { Composer } from "./composer";
-import { earlierThan } from "./earlier";
-import type { Chat, Failure, Message, Running } from "./fold";
-import { useFollowing } from "./following";
+import { useEarlier } from "./earlier";
+import type { Chat, Fault, Message, Running } from "./fold";
 import { Cited, type OpenSource, Sources } from "./sources";
 
 interface Props {
@@ -17,22 +17,20 @@ interface Props {
 }
 
 export function ChatPane({ pipelineId, chat, place, open }: Props) {
-  const [earlier, setEarlier] = useState<Message[] | null>(null);
+  const earlier = useEarlier(pipelineId, chat);
   const [waiting, setWaiting] = useState<string | null>(null);
-  const { box, following, onScroll, toNewest } = useFollowing([chat, waiting]);
-  const messages = [...(earlier ?? []), ...chat.messages];
+  const messages = [...earlier.messages, ...chat.messages];
+  const box = useRef<HTMLDivElement>(null);
+  const { atEnd, onScroll, toEnd } = useStick(box, messages[0]?.id ?? null, [messages, chat, waiting]);
   const nothing = messages.length === 0 && !chat.running && waiting === null;
-
-  async function showEarlier(): Promise<void> {
-    setEarlier(await earlierThan(pipelineId, chat.messages[0]?.id));
-  }
 
   return (
     <section class="playground-chat" aria-label="Conversation">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls is reached by keyboard */}
       <div class="playground-messages" ref={box} onScroll={onScroll} tabIndex={0} role="log" aria-live="off">
-        {chat.more && !earlier && (
-          <Button kind="plain" onClick={showEarlier}>
+        {earlier.error && <Failure error={earlier.error} />}
+        {earlier.show && (
+          <Button kind="plain" busy={earlier.reading} onClick={earlier.show}>
             Show earlier messages
           </Button>
         )}
@@ -48,9 +46,9 @@ export function ChatPane({ pipelineId, chat, place, open }: Props) {
         {chat.running && <Answering running={chat.running} open={open} />}
         {chat.failure && <Failed failure={chat.failure} />}
       </div>
-      {!following && (
+      {!atEnd && (
         <div class="playground-newest">
-          <Button onClick={toNewest}>{chat.running ? "Follow the answer" : "To the newest"}</Button>
+          <Button onClick={toEnd}>{chat.running ? "Follow the answer" : "To the newest"}</Button>
         </div>
       )}
       <Told chat={chat} place={place} />
@@ -59,7 +57,7 @@ export function ChatPane({ pipelineId, chat, place, open }: Props) {
         running={chat.running !== null}
         sent={(text) => {
           setWaiting(text);
-          if (text !== null) toNewest();
+          if (text !== null) toEnd();
         }}
       />
     </section>
@@ -112,7 +110,7 @@ function Answering({ running, open }: { running: Running; open: OpenSource }) {
   );
 }
 
-function Failed({ failure }: { failure: Failure }) {
+function Failed({ failure }: { failure: Fault }) {
   return (
     <p class="playground-failed" role="alert">
       {failure.message} <code>{failure.code}</code>

@@ -23,7 +23,7 @@ export interface Running {
   rerank?: string;
 }
 
-export interface Failure {
+export interface Fault {
   message_id: string;
   message: string;
   code: string;
@@ -34,7 +34,7 @@ export interface Chat {
   messages: Message[];
   more: boolean;
   running: Running | null;
-  failure: Failure | null;
+  failure: Fault | null;
   forgotten: boolean;
 }
 

@@ -1,9 +1,9 @@
 /** One's session of a pipeline: its room, and its settings as they are typed. */
 
 import { useEffect, useMemo } from "preact/hooks";
-import { me } from "../../identity";
-import { RestError, send, useGet } from "../../rest";
+import { send, useGet } from "../../rest";
 import { type Place, useRoom } from "../../rooms";
+import { someone, useFlush } from "../../saving";
 import { CHAT, type Chat } from "./fold";
 import { type Change, flat, grouped, makeSaver, type Saver } from "./saver";
 import { pipelineAt, type Session, type Settings } from "./types";
@@ -34,7 +34,7 @@ export function useSession(pipelineId: string): Live {
   useEffect(() => {
     if (base) saver.heard(base);
   }, [base, saver]);
-  const { shown } = saver.state.value;
+  const shown = saver.shown.value;
   const settings = base ? (grouped({ ...base, ...shown }) as unknown as Settings) : null;
   return {
     session,
@@ -49,40 +49,19 @@ export function useSession(pipelineId: string): Live {
 
 /** Give the saver of a session; leaving the page has it send what waits. */
 function useSaver(session: Session | null): Saver {
-  const who = me.value?.profile_id ?? me.value?.guest_id ?? "";
-  const saver = saverOf(session?.pipeline_id ?? "", session?.id ?? "", who);
-  useEffect(() => {
-    const leave = () => void saver.flush();
-    const hide = () => document.hidden && leave();
-    document.addEventListener("visibilitychange", hide);
-    return () => {
-      document.removeEventListener("visibilitychange", hide);
-      leave();
-    };
-  }, [saver]);
+  const saver = saverOf(session?.pipeline_id ?? "", session?.id ?? "");
+  useFlush(saver.flush);
   return saver;
 }
 
-/** Whoever typed is not here any more: what they typed is not sent for somebody else. */
-class SignedOut extends Error {
-  override readonly message = "You have signed out.";
+function saverOf(pipelineId: string, sessionId: string): Saver {
+  const key = `${someone()}/${sessionId}`;
+  const saver = savers.get(key) ?? makeSaver((change) => save(pipelineId, change));
+  savers.set(key, saver);
+  return saver;
 }
 
-function saverOf(pipelineId: string, sessionId: string, who: string): Saver {
-  const key = `${who}/${sessionId}`;
-  const found = savers.get(key);
-  if (found) return found;
-  const made = makeSaver({
-    save: (change) => save(pipelineId, who, change),
-    again: (error) => !(error instanceof SignedOut) && (!(error instanceof RestError) || error.retryable),
-  });
-  savers.set(key, made);
-  return made;
-}
-
-async function save(pipelineId: string, who: string, change: Change): Promise<Change> {
-  const now = me.value?.profile_id ?? me.value?.guest_id;
-  if (now !== who) throw new SignedOut();
+async function save(pipelineId: string, change: Change): Promise<Change> {
   const saved = await send<Session>("PATCH", pipelineAt(pipelineId, "playground-session"), grouped(change));
   return flat(settingsOf(saved));
 }

@@ -35,7 +35,7 @@ export function SettingsPanel({ settings, saver }: Props) {
 }
 
 function SaveState({ saver }: { saver: Saver }) {
-  const { phase, error } = saver.state.value;
+  const { phase, error } = saver.said.value;
   const said = {
     idle: "",
     typing: "Saving…",
