@@ -47,6 +47,21 @@ export async function send<T>(
   return (text === "" ? null : json(text)) as T;
 }
 
+/** Yields what an address answers as lines of JSON while they arrive, several at once. */
+export async function* getLines<T>(path: string, query?: Query, signal?: AbortSignal): AsyncGenerator<T[]> {
+  const answer = await ask(withQuery(path, query), signal ? { signal } : {});
+  if (answer.body === null) return;
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  const next = () =>
+    reader.read().catch((error: unknown) => Promise.reject(signal?.aborted ? error : away()));
+  let rest = "";
+  for (let part = await next(); !part.done; part = await next()) {
+    const whole = (rest + part.value).split("\n");
+    rest = whole.pop() ?? "";
+    if (whole.length > 0) yield whole.map((line) => JSON.parse(line) as T);
+  }
+}
+
 /** Saves what is at an address as a file; the token goes in a header, so that no address holds it. */
 export async function download(path: string, filename: string): Promise<void> {
   const answer = await ask(path, {});
@@ -56,6 +71,23 @@ export async function download(path: string, filename: string): Promise<void> {
   link.download = filename;
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000); // some browsers read it late
+}
+
+/** Orders answers by when they were asked for: each request gets what tells whether its answer still counts. */
+export class Order {
+  private asked = 0;
+  private taken = 0;
+
+  /** Begins a request; what it returns is false once the answer to a later one was taken. */
+  ask(): () => boolean {
+    this.asked += 1;
+    const turn = this.asked;
+    return () => {
+      if (turn < this.taken) return false;
+      this.taken = turn;
+      return true;
+    };
+  }
 }
 
 export interface Got<T> {
@@ -162,14 +194,7 @@ async function ask(address: string, init: RequestInit): Promise<Response> {
     answer = await fetch(address, { ...init, headers });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new RestError(
-      "The server cannot be reached. Try again in a moment.",
-      0,
-      "unavailable",
-      null,
-      true,
-      null,
-    );
+    throw away();
   }
   if (!answer.ok) throw failure(answer, json(await answer.text()));
   return answer;
@@ -180,6 +205,11 @@ async function credentials(): Promise<Record<string, string>> {
   if (guestId() === null) await arrival(); // else each request would be another guest's
   const guest = guestId();
   return guest === null ? {} : { "X-Guest-Id": guest };
+}
+
+function away(): RestError {
+  const message = "The server cannot be reached. Try again in a moment.";
+  return new RestError(message, 0, "unavailable", null, true, null);
 }
 
 interface Told {

@@ -10,6 +10,7 @@ from playwright.async_api import Locator, Page, expect
 from schemas.envelope import Id
 from server.llm.scripted import ScriptedModel
 from server.transports import keys
+from tests.console.held import held
 from tests.console.visitor import Console, Visitor
 from tests.support.batch_jobs import KLARNA, MIRROR, klarna_cases
 from tests.support.batches import identity, until_ended, until_results
@@ -174,6 +175,39 @@ async def test_a_job_is_stopped(console: Console) -> None:
     await page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
     await expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
     await expect(page.get_by_text("2 of 9 runs")).to_be_visible()
+
+
+async def test_a_late_answer_does_not_bring_back_what_was(console: Console) -> None:
+    console.model.script([{"hang": True}])
+    job_id = await begin(console, klarna_cases(3, concurrency=1))
+    visitor = await console.visit("author")
+    page = visitor.page
+    async with held(page, f"**/api/jobs/{job_id}") as late:
+        await visitor.open("batch", job_id)
+        await expect(page.get_by_text("running", exact=True)).to_be_visible()
+        await late.given()
+        await page.get_by_role("button", name="Stop").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
+        await expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
+        await late.arrive()
+        await page.get_by_label("Failed only").check()  # draws again
+        await expect(page).to_have_url(re.compile("failed=1"))
+        assert await page.get_by_text("cancelled", exact=True).is_visible()
+
+
+async def test_what_could_not_be_read_is_read_again(console: Console) -> None:
+    job_id = await ended(console, demo())
+    visitor = await console.visit("author")
+    page = visitor.page
+    await page.route(f"**/api/jobs/{job_id}/request", lambda route: route.abort())
+    await visitor.open("batch", job_id)
+    await expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached.")
+    await page.unroute_all()
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_role("alert")).to_have_count(0)
+    await marks(page).first.click()
+    expected = page.get_by_role("row", name="Operation").get_by_role("cell").nth(0)
+    await expect(expected).to_have_text(PRODUCTS)  # which only the request has
 
 
 async def test_reports_and_results_are_downloaded(console: Console) -> None:

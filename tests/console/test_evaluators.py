@@ -8,6 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from server.llm.scripted import ScriptedModel
+from tests.console.held import held
 from tests.console.visitor import Console, Visitor
 from tests.evaluator.agents import Call, agent, mute, patient
 from tests.evaluator.client import TEXT, Client, Desk, agent_at, desk_of, ended, scenario_of
@@ -170,6 +171,25 @@ async def test_runs_are_seen_as_they_go_over_a_broken_line(console: Console, des
         await page.get_by_role("link", name="Back to the runs").click()
         await expect(page.get_by_text("3 of 3 runs")).to_be_visible()
         await expect(marks(page).filter(has_text="broken")).to_have_count(3)
+
+
+async def test_a_late_answer_does_not_bring_back_what_was(console: Console, desk: Desk) -> None:
+    author = await desk.person()
+    visitor = await console.visit("author")
+    page = visitor.page
+    async with agent(mute) as called:
+        result = await started(author, called.url)
+        async with held(page, f"**/results/{result}/?transcripts=false") as late:
+            await visitor.open("evaluators", "results", str(result))
+            await expect(marks(page).filter(has_text="talking")).to_have_count(1)
+            await late.given()
+            await page.get_by_role("button", name="End all calls").click()
+            await page.get_by_role("dialog").get_by_role("button", name="End the calls").click()
+            await expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
+            await late.arrive()
+            await page.get_by_label("Show").select_option("failed")  # draws again
+            await expect(page).to_have_url(re.compile("show=failed"))
+            assert await page.get_by_text("cancelled", exact=True).is_visible()
 
 
 async def test_calls_are_ended_run_again_and_removed(console: Console, desk: Desk) -> None:

@@ -61,15 +61,15 @@ export function JobPage({ jobId, index }: Props) {
     <Page title={job.name} crumbs={crumbs} actions={<Actions job={job} live={live} />}>
       <Progress job={job} live={live} />
       {error && <Failure error={error} retry={() => void live.refresh()} />}
+      {live.stored > MAX_HELD && (
+        <p class="batch-note" role="note">
+          The page shows the first {number(MAX_HELD)} of {number(live.stored)} results: the figures, the
+          matrix and the filters are of these. The downloads have all.
+        </p>
+      )}
       <Facts figures={tally.total} />
       <Filters jobId={jobId} live={live} filter={filter} />
       <Matrix jobId={jobId} tally={tally} filter={filter} search={search} />
-      {live.job && live.job.results > MAX_HELD && (
-        <p>
-          The page shows the first {number(MAX_HELD)} of {number(live.job.results)} results; the downloads
-          have all.
-        </p>
-      )}
       <Downloads jobId={jobId} />
     </Page>
   );
@@ -80,7 +80,8 @@ function Actions({ job, live }: { job: Job; live: JobLive }) {
   const isOpen = job.status === "queued" || job.status === "running";
   const stop = async (): Promise<void> => {
     if (!(await confirm("Stop this job?", "Results that there are stay.", "Stop the job"))) return;
-    live.takeJob(await send<Job>("DELETE", `/api/jobs/${job.job_id}`));
+    await send("DELETE", `/api/jobs/${job.job_id}`);
+    await live.refresh();
   };
   return (
     <>
@@ -95,7 +96,7 @@ function Actions({ job, live }: { job: Job; live: JobLive }) {
 }
 
 function Progress({ job, live }: { job: Job; live: JobLive }) {
-  const done = Math.max(job.results, live.tally.size);
+  const done = live.stored;
   return (
     <div class="batch-progress">
       <p>

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Badge, Busy, Empty, Failure, Link } from "../../parts";
 import { money, ms, number, percent } from "../../parts/format";
-import { oneResult } from "./lines";
+import { getLines } from "../../rest";
 import type { JobLive } from "./live";
 import type { Operation, Result, TestCase } from "./types";
 
@@ -18,21 +18,19 @@ export function ResultPanel({ jobId, index, live, back }: Props) {
   const [error, setError] = useState<Error | null>(null);
   const [tries, setTries] = useState(0);
   const [missing, setMissing] = useState(false);
+  const isStored = index < live.stored;
   useEffect(() => {
-    let isOver = false;
+    const stopped = new AbortController();
     setError(null);
-    oneResult<Result>(jobId, index).then(
+    oneResult(jobId, { index, stopped: stopped.signal }).then(
       (found) => {
-        if (isOver) return;
         setResult(found);
         setMissing(found === null);
       },
-      (reason: Error) => !isOver && setError(reason),
+      (reason: Error) => stopped.signal.aborted || setError(reason),
     );
-    return () => {
-      isOver = true;
-    };
-  }, [jobId, index, tries]);
+    return () => stopped.abort();
+  }, [jobId, index, tries, isStored]);
   if (error) return <Failure error={error} retry={() => setTries(tries + 1)} />;
   if (missing) return <Empty title="There is no such result yet">The job has not come so far.</Empty>;
   if (!result) return <Busy label="Reading the result" />;
@@ -57,6 +55,20 @@ export function ResultPanel({ jobId, index, live, back }: Props) {
       <Measured result={result} />
     </div>
   );
+}
+
+interface Wanted {
+  index: number;
+  stopped: AbortSignal;
+}
+
+/** Returns one result, null when there is none yet. */
+async function oneResult(jobId: string, { index, stopped }: Wanted): Promise<Result | null> {
+  const part = { from: index, limit: 1 };
+  for await (const [found] of getLines<Result>(`/api/jobs/${jobId}/results`, part, stopped)) {
+    if (found) return found;
+  }
+  return null;
 }
 
 function Asked({ result }: { result: Result }) {

@@ -2,9 +2,8 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { get } from "../../rest";
+import { get, getLines, Order } from "../../rest";
 import { type Entry, follow, type Place } from "../../rooms";
-import { lines } from "./lines";
 import { Tally } from "./tally";
 import type { Brief, Job, JobRequest, JobWithSummary, Result } from "./types";
 
@@ -23,14 +22,17 @@ export class JobLive {
   filling = false;
   readonly drawn = signal(0);
   private readonly stopped = new AbortController();
-  private stored = 0; // results that there are, as far as is known
+  /** Results that there are, as far as is known; more than are held in a job that is large. */
+  stored = 0;
+  private readonly order = new Order();
+  private asking = false; // for the request
   private timer: number | null = null;
 
   constructor(readonly jobId: string) {}
 
   /** Begins to follow; returns what ends it. */
   begin(): () => void {
-    void this.refresh().then(() => this.readRequest());
+    void this.refresh();
     const leave = follow(`batch_${this.jobId}`, {
       snapshot: (snapshot) => this.takeSnapshot(snapshot),
       entry: (entry) => this.take(entry),
@@ -48,23 +50,22 @@ export class JobLive {
     };
   }
 
-  /** Reads the job again. */
+  /** Reads the job again, and what could not be read before. */
   async refresh(): Promise<void> {
+    const isNewest = this.order.ask();
     await this.guarded(async (stopped) => {
-      this.job = await get<JobWithSummary>(`/api/jobs/${this.jobId}`, {}, stopped);
+      const job = await get<JobWithSummary>(`/api/jobs/${this.jobId}`, {}, stopped);
+      if (!isNewest()) return;
+      this.job = job;
       this.error = null;
-      this.wants(this.job.results);
-    });
+      this.wants(job.results);
+      void this.readRequest(job);
+    }, isNewest);
   }
 
-  /** Takes what a change of the job was answered with. */
-  takeJob(job: Job): void {
-    this.job = { ...job, summary: this.job?.summary ?? null };
-    this.draw();
-  }
-
-  private async readRequest(): Promise<void> {
-    if (!this.job || this.job.total_runs > MAX_READ || this.request) return;
+  private async readRequest(job: Job): Promise<void> {
+    if (job.total_runs > MAX_READ || this.request || this.asking) return;
+    this.asking = true;
     await this.guarded(async (stopped) => {
       const request = await get<JobRequest>(`/api/jobs/${this.jobId}/request`, {}, stopped);
       this.request = request;
@@ -73,6 +74,7 @@ export class JobLive {
         permutations: request.permutations.map((one) => one.name),
       });
     });
+    this.asking = false;
   }
 
   private takeSnapshot(snapshot: Record<string, unknown>): void {
@@ -105,25 +107,36 @@ export class JobLive {
   }
 
   private async fill(): Promise<void> {
-    this.filling = true;
     await this.guarded(async (stopped) => {
-      while (this.tally.known < Math.min(this.stored, MAX_HELD)) {
-        const before = this.tally.known;
-        for await (const page of lines<Result>(this.jobId, { from: before, limit: 500 }, stopped)) {
-          for (const result of page) this.add(brief(result));
-        }
-        if (this.tally.known === before) break; // told of before it can be read; the next entry asks again
+      this.filling = true;
+      try {
+        await this.readResults(stopped);
+      } finally {
+        this.filling = false; // at once: what is told of from here on begins anew
       }
     });
-    this.filling = false;
-    this.draw();
   }
 
-  private async guarded(work: (stopped: AbortSignal) => Promise<void>): Promise<void> {
+  private async readResults(stopped: AbortSignal): Promise<void> {
+    while (this.tally.known < Math.min(this.stored, MAX_HELD)) {
+      const before = this.tally.known;
+      const part = { from: before, limit: 500 };
+      for await (const page of getLines<Result>(`/api/jobs/${this.jobId}/results`, part, stopped)) {
+        for (const result of page) this.add(brief(result));
+      }
+      if (this.tally.known === before) break; // told of before it can be read; the next entry asks again
+    }
+  }
+
+  /** Does some work; what goes wrong in it is shown, unless it does not count any more. */
+  private async guarded(
+    work: (stopped: AbortSignal) => Promise<void>,
+    counts: () => boolean = () => true,
+  ): Promise<void> {
     try {
       await work(this.stopped.signal);
     } catch (error) {
-      if (this.stopped.signal.aborted) return;
+      if (this.stopped.signal.aborted || !counts()) return;
       this.error = error instanceof Error ? error : new Error(String(error));
     }
     this.draw();

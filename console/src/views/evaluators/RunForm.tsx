@@ -78,6 +78,7 @@ export function RunForm() {
       </div>
       {draft.agent !== "" && (
         <Scenarios
+          key={draft.agent}
           agent={draft.agent}
           chosen={draft.scenarios}
           onChosen={(scenarios) => set({ scenarios })}

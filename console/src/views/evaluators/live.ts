@@ -2,7 +2,7 @@
 
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { get } from "../../rest";
+import { get, Order } from "../../rest";
 import { type Entry, follow, type Place } from "../../rooms";
 import { Board } from "./board";
 import { API, type ResultView } from "./types";
@@ -17,6 +17,7 @@ export class ResultLive {
   error: Error | null = null;
   readonly drawn = signal(0);
   private readonly stopped = new AbortController();
+  private readonly order = new Order();
   private drawing: number | null = null;
   private reading: number | null = null;
 
@@ -47,14 +48,16 @@ export class ResultLive {
 
   /** Reads the result and its runs, without what was said in them. */
   async refresh(): Promise<void> {
+    const isNewest = this.order.ask();
     try {
       const query = { transcripts: false };
       const found = await get<ResultView>(`${API}/results/${this.resultId}/`, query, this.stopped.signal);
+      if (!isNewest()) return;
       this.result = found;
       this.board.takeRuns(found.runs ?? {});
       this.error = null;
     } catch (error) {
-      if (this.stopped.signal.aborted) return;
+      if (this.stopped.signal.aborted || !isNewest()) return;
       this.error = error instanceof Error ? error : new Error(String(error));
     }
     this.draw();

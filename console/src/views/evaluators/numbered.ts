@@ -1,6 +1,7 @@
-// Lists below /test_framework/ come by numbered pages, newest first.
+// Lists below /test_framework/ come by numbered pages, newest first. Not usePages: that goes on from a cursor,
+// while these pages shift with each new item, so all that are shown are read again together.
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { get } from "../../rest";
 
 const PAGE_SIZE = 50;
@@ -20,7 +21,11 @@ export interface Numbered<T> {
   reload(): void;
 }
 
-/** Reads a list, further pages when asked; what is there stays while it is read again. */
+/**
+ * Reads a list, further pages when asked; what is there stays while it is read again.
+ *
+ * A component that comes to show another list needs a key, so that nothing of the old one stays.
+ */
 export function useNumbered<T>(path: string, pageSize = PAGE_SIZE): Numbered<T> {
   const [items, setItems] = useState<T[]>([]);
   const [count, setCount] = useState(0);
@@ -28,11 +33,8 @@ export function useNumbered<T>(path: string, pageSize = PAGE_SIZE): Numbered<T> 
   const [turn, setTurn] = useState(0);
   const [error, setError] = useState<Error | null>(null);
   const [loading, setLoading] = useState(true);
-  const shown = useRef(path);
   useEffect(() => {
     const stopped = new AbortController();
-    if (shown.current !== path) setItems([]);
-    shown.current = path;
     setLoading(true);
     read<T>(path, { pages, pageSize, stopped: stopped.signal }).then(
       (found) => {
