@@ -7,13 +7,15 @@ import orjson
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
+from schemas.batch import BatchResult
 from schemas.envelope import Id
 from server.llm.scripted import ScriptedModel
+from server.store.results import ResultRow
 from server.transports import keys
 from tests.console.held import held
 from tests.console.visitor import Console, Visitor
 from tests.support.batch_jobs import KLARNA, MIRROR, klarna_cases
-from tests.support.batches import identity, until_ended, until_results
+from tests.support.batches import identity, result_of, until_ended, until_results
 from tests.support.running import Server, running, settings_for
 
 PLUGIN = "https://assistant-management-data.s3.amazonaws.com/Klarna_Shopping.json"
@@ -243,6 +245,31 @@ async def test_a_thousand_results_are_shown_a_part_at_a_time(console: Console) -
     await expect(marks(page)).to_have_count(200)
     await page.get_by_label("Test case", exact=True).fill("case 1199")
     await expect(marks(page)).to_have_count(1)
+
+
+def stored(result: BatchResult) -> bytes:
+    """Return a result as it is stored, at the index of its test case."""
+    index = int(result.test_case_name.removeprefix("case "))
+    return result.model_copy(update={"index": index}).model_dump_json().encode()
+
+
+async def test_what_is_left_out_of_a_large_job_is_said(console: Console) -> None:
+    console.model.script([{"hang": True}])
+    job_id = await begin(console, klarna_cases(20_011, concurrency=1))
+    await console.model.until("running", 1)
+    for first in range(0, 20_010, 2_001):  # as if they had been run: that takes minutes
+        results = [result_of(job_id, n) for n in range(first, first + 2_001)]
+        rows = [ResultRow(index=n, run=n, j=j) for n, j in enumerate(map(stored, results), start=first)]
+        await console.store.results.append(job_id, rows)
+    await console.store.jobs.change(job_id, when={}, update={"$set": {"results": 20_010}})
+    visitor = await console.visit("author")
+    page = visitor.page
+    await visitor.open("batch", job_id)
+    await expect(page.get_by_text("20,010 of 20,011 runs")).to_be_visible()
+    await expect(page.get_by_role("note")).to_contain_text("the first 20,000 of 20,010 results")
+    await expect(page.get_by_text("100 of 20,011 cases")).to_be_visible()
+    await visitor.open("batch", job_id, "20009")  # further ones are read one by one
+    await expect(page.get_by_role("heading", name="Expected and detected")).to_be_visible()
 
 
 async def test_a_phone_and_the_keyboard(console: Console) -> None:

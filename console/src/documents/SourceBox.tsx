@@ -1,7 +1,6 @@
-import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
-import { Button, Field, toast } from "../parts";
-import type { Placed } from "./read";
+import { Button, Field } from "../parts";
+import { number } from "../parts/format";
+import { textOf } from "./Dropping";
 import "./style.css";
 
 const MAX_SHOWN = 500_000; // characters; a larger text is held, and not put into the box
@@ -13,34 +12,19 @@ interface Props {
   onText(text: string): void;
 }
 
-/** A place for a document: pasted, dropped, or chosen from the disk. */
+/** A place for a document: pasted, or chosen from the disk. */
 export function SourceBox({ label, hint, text, onText }: Props) {
-  const [over, setOver] = useState(false);
-  const take = async (files: FileList | null | undefined): Promise<void> => {
-    const file = files?.[0];
-    if (!file) return;
-    onText(await file.text());
-    toast(`${file.name} was read.`);
+  const choose = async (input: HTMLInputElement): Promise<void> => {
+    const file = input.files?.[0];
+    const found = file ? await textOf(file) : null;
+    input.value = ""; // the same file can be chosen again, when it was changed
+    if (found !== null) onText(found);
   };
-  const isLarge = text.length > MAX_SHOWN;
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: dropping is a third way; the box and the choice work by keyboard
-    <div
-      class={over ? "documents-box documents-over" : "documents-box"}
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        setOver(false);
-        void take(event.dataTransfer?.files);
-      }}
-    >
-      {isLarge ? (
+    <div class="documents-box">
+      {text.length > MAX_SHOWN ? (
         <p>
-          A text of {text.length.toLocaleString()} characters is held; it is too long to be shown.{" "}
+          A text of {number(text.length)} characters is held; it is too long to be shown.{" "}
           <Button onClick={() => onText("")}>Remove it</Button>
         </p>
       ) : (
@@ -52,6 +36,7 @@ export function SourceBox({ label, hint, text, onText }: Props) {
               spellcheck={false}
               rows={16}
               value={text}
+              aria-describedby={`${id}-note`}
               onInput={(event) => onText(event.currentTarget.value)}
             />
           )}
@@ -62,33 +47,9 @@ export function SourceBox({ label, hint, text, onText }: Props) {
         <input
           type="file"
           accept=".json,.yaml,.yml,application/json"
-          onChange={(event) => {
-            const chosen = event.currentTarget;
-            void take(chosen.files).then(() => {
-              chosen.value = "";
-            });
-          }}
+          onChange={(event) => void choose(event.currentTarget)}
         />
       </label>
     </div>
-  );
-}
-
-/** What is wrong with a document, each with its place; nothing when nothing is. */
-export function Problems({ title, problems }: { title: string; problems: Placed[] }): ComponentChildren {
-  if (problems.length === 0) return null;
-  return (
-    <section class="documents-problems" role="alert">
-      <h2>{title}</h2>
-      <ul>
-        {problems.slice(0, 100).map((one) => (
-          <li key={`${one.where} ${one.msg}`}>
-            {one.line !== null && <strong>Line {one.line}: </strong>}
-            <code>{one.where}</code> {one.msg}
-          </li>
-        ))}
-      </ul>
-      {problems.length > 100 && <p>And {problems.length - 100} more.</p>}
-    </section>
   );
 }

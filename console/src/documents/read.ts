@@ -15,11 +15,6 @@ export interface Placed {
   msg: string;
 }
 
-export interface Source {
-  value: unknown;
-  text: string;
-}
-
 /** The text is neither JSON nor YAML. */
 export class Unreadable extends Error {
   constructor(
@@ -34,26 +29,35 @@ export class Unreadable extends Error {
 const MAX_PLACED = 2_000_000; // characters; larger texts are not searched for lines
 
 /** Returns what a text holds; rejects with Unreadable, which names the line. */
-export async function readSource(text: string): Promise<Source> {
+async function readSource(text: string): Promise<unknown> {
   if (text.trim() === "") throw new Unreadable("There is nothing in it yet.", null);
   try {
-    return { value: JSON.parse(text), text };
+    return JSON.parse(text);
   } catch {
     // YAML holds JSON too, and its reader says where something is wrong
   }
   const { load, CORE_SCHEMA, mergeTag, YAMLException } = await import("js-yaml");
   try {
-    return { value: load(text, { schema: CORE_SCHEMA.withTags(mergeTag) }), text };
+    return load(text, { schema: CORE_SCHEMA.withTags(mergeTag) });
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     throw new Unreadable(error.reason, error.mark ? error.mark.line + 1 : null);
   }
 }
 
-/** Returns a place as people write it: `permutations[1].llm.provider`. */
+/** Returns the object that a text holds; rejects with Unreadable, also for anything else, with words for it. */
+export async function readObject(text: string, words: string): Promise<Record<string, unknown>> {
+  const value = await readSource(text);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return value as Record<string, unknown>;
+  }
+  throw new Unreadable(words, 1);
+}
+
+/** Returns a place as people write it: `permutations[1].llm.provider`; empty for the whole. */
 export function pathOf(loc: Loc): string {
   const path = loc.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
-  return path.replace(/^\./, "") || "the whole";
+  return path.replace(/^\./, "");
 }
 
 /**

@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Placed, type Problem, placed, readSource, Unreadable } from "../../documents/read";
-import { Problems, SourceBox } from "../../documents/SourceBox";
+import { Dropping } from "../../documents/Dropping";
+import { NOT_REFUSED, type Refusal, Refused, refusalOf } from "../../documents/Refused";
+import { placed, readObject, Unreadable } from "../../documents/read";
+import { SourceBox } from "../../documents/SourceBox";
 import { newId } from "../../ids";
 import { Busy, Button, Failure, Page, Tabs } from "../../parts";
 import { number } from "../../parts/format";
-import { RestError, send, useGet } from "../../rest";
+import { send, useGet } from "../../rest";
 import { go, href } from "../../router";
 import { type Draft, estimate, fromRequest, type Keys, NO_KEYS, newDraft, toRequest } from "./draft";
 import { JobForm } from "./JobForm";
@@ -14,6 +16,7 @@ import type { Job } from "./types";
 
 type Way = "form" | "file";
 
+const A_JOB = "A job is one object, with name, test_plugin, permutations and so on.";
 const WRAPPERS = ["permutation", "test_case", "plugin_group", "plugin"];
 
 /** A new job, from a form or a file; with `from` it begins as another job was sent. */
@@ -36,51 +39,54 @@ function Editor({ begun, sent }: { begun: Draft; sent: unknown }) {
   const [text, setText] = useState(() => (sent === null ? "" : JSON.stringify(sent, null, 2)));
   const [isEdited, setIsEdited] = useState(false); // the form says more than the file
   const [keys, setKeys] = useState<Keys>(NO_KEYS);
-  const [problems, setProblems] = useState<Placed[]>([]);
+  const [refusal, setRefusal] = useState<Refusal>(NOT_REFUSED);
   const eventId = useRef({ body: "", id: "" });
 
   const change = (to: Partial<Draft>): void => {
     setDraft({ ...draft, ...to });
     setIsEdited(true);
   };
+  const refused = async (error: unknown): Promise<void> =>
+    setRefusal(
+      await refusalOf(error, { problemsOf, text: way === "file" ? text : null, wrappers: WRAPPERS }),
+    );
   const turn = async (to: Way): Promise<void> => {
     if (to === way) return;
     if (to === "file" && isEdited) setText(JSON.stringify(toRequest(draft).request, null, 2));
     if (to === "form" && text.trim() !== "") {
-      const read = await readable(text, setProblems);
-      if (read === null) return;
-      setDraft(fromRequest(read.value));
+      try {
+        setDraft(fromRequest(await readObject(text, A_JOB)));
+      } catch (error) {
+        return refused(error);
+      }
       setIsEdited(false);
     }
-    setProblems([]);
+    setRefusal(NOT_REFUSED);
     setWay(to);
   };
   const start = async (): Promise<void> => {
-    const made = way === "form" ? formed(draft) : await readable(text, setProblems);
-    if (made === null) return;
-    if (made.problems.length > 0) {
-      setProblems(await placed(made.problems, null));
-      return;
-    }
-    const body = withKeys(made.value, keys);
-    const said = JSON.stringify(body);
-    // the same again has the same id: an answer that was lost does not start a second job
-    if (eventId.current.body !== said) eventId.current = { body: said, id: newId() };
     try {
-      const job = await send<Job>("POST", "/api/start-job?async=1", {
-        client_event_id: eventId.current.id,
-        ...body,
-      });
-      setProblems([]);
+      const { request, problems } = way === "form" ? toRequest(draft) : await fromText(text);
+      if (problems.length > 0) return setRefusal({ problems: await placed(problems, null), error: null });
+      const body = withKeys(request, keys);
+      const said = JSON.stringify(body);
+      // the same again has the same id: an answer that was lost does not start a second job
+      if (eventId.current.body !== said) eventId.current = { body: said, id: newId() };
+      const named = { client_event_id: eventId.current.id, ...body };
+      const job = await send<Job>("POST", "/api/start-job?async=1", named);
+      setRefusal(NOT_REFUSED);
       go(href("batch", job.job_id));
     } catch (error) {
-      const found = error instanceof RestError ? problemsOf(error) : [];
-      if (found.length === 0) throw error;
-      setProblems(await placed(found, way === "file" ? text : null, WRAPPERS));
+      await refused(error);
     }
   };
+  const take = (dropped: string): void => {
+    setText(dropped);
+    setRefusal(NOT_REFUSED);
+    setWay("file");
+  };
   return (
-    <div class="batch-new">
+    <Dropping onText={take}>
       <Tabs
         label="How the job is given"
         tabs={[
@@ -101,14 +107,14 @@ function Editor({ begun, sent }: { begun: Draft; sent: unknown }) {
         />
       )}
       <KeyFields keys={keys} onKeys={setKeys} />
-      <Problems title="This job cannot be started yet" problems={problems} />
+      <Refused title="This job cannot be started yet" refusal={refusal} />
       <div class="batch-start">
         <Size draft={draft} text={text} way={way} />
         <Button kind="primary" onClick={start}>
           Start the job
         </Button>
       </div>
-    </div>
+    </Dropping>
   );
 }
 
@@ -118,7 +124,7 @@ function Size({ draft, text, way }: { draft: Draft; text: string; way: Way }) {
   useEffect(() => {
     const timer = setTimeout(async () => {
       try {
-        setSaid(sizeOf(way === "form" ? toRequest(draft).request : (await readSource(text)).value));
+        setSaid(sizeOf(way === "form" ? toRequest(draft).request : await readObject(text, A_JOB)));
       } catch (error) {
         setSaid(error instanceof Unreadable ? "" : String(error));
       }
@@ -143,33 +149,12 @@ function counted(count: number, what: string): string {
   return `${number(count)} ${what}${count === 1 ? "" : "s"}`;
 }
 
-interface Made {
-  value: unknown;
-  problems: Problem[];
-}
-
-function formed(draft: Draft): Made {
-  const { request, problems } = toRequest(draft);
-  return { value: request, problems };
-}
-
-async function readable(text: string, tell: (problems: Placed[]) => void): Promise<Made | null> {
-  try {
-    const source = await readSource(text);
-    if (typeof source.value === "object" && source.value !== null && !Array.isArray(source.value)) {
-      return { value: source.value, problems: [] };
-    }
-    throw new Unreadable("A job is one object, with name, test_plugin, permutations and so on.", 1);
-  } catch (error) {
-    if (!(error instanceof Unreadable)) throw error;
-    tell([{ where: "the file", line: error.line, msg: error.message }]);
-    return null;
-  }
+async function fromText(text: string): Promise<ReturnType<typeof toRequest>> {
+  return { request: await readObject(text, A_JOB), problems: [] };
 }
 
 /** Adds the keys that were typed to a request; those of a file stay where none was. */
-function withKeys(value: unknown, keys: Keys): Record<string, unknown> {
-  const request = value as Record<string, unknown>;
+function withKeys(request: Record<string, unknown>, keys: Keys): Record<string, unknown> {
   const typed = Object.fromEntries(Object.entries(keys).filter(([, key]) => key.trim() !== ""));
   if (Object.keys(typed).length === 0) return request;
   return { ...request, config: { ...(request.config as object | undefined), ...typed } };

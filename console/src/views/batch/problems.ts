@@ -1,9 +1,9 @@
 import type { Loc, Problem } from "../../documents/read";
-import type { RestError } from "../../rest";
+import { RestError } from "../../rest";
 
 /** Returns every problem that a refusal lists; none when it lists none. */
-export function problemsOf(error: RestError): Problem[] {
-  if (!Array.isArray(error.details)) return [];
+export function problemsOf(error: Error): Problem[] {
+  if (!(error instanceof RestError) || !Array.isArray(error.details)) return [];
   return error.details.flatMap((one: unknown) => {
     if (typeof one !== "object" || one === null || !("msg" in one)) return [];
     const loc = "loc" in one && Array.isArray(one.loc) ? (one.loc as Loc) : [];

@@ -68,12 +68,16 @@ export function Grid({ live, filter, titleOf }: Props) {
 }
 
 function Cell({ live, runs }: { live: ResultLive; runs: RunView[] }) {
+  const [isWhole, setIsWhole] = useState(false);
+  const shown = isWhole ? runs : runs.slice(0, MAX_IN_CELL);
   return (
     <span class="evaluators-cell">
-      {runs.slice(0, MAX_IN_CELL).map((run) => (
+      {shown.map((run) => (
         <Mark key={run.id} live={live} run={run} />
       ))}
-      {runs.length > MAX_IN_CELL && <span class="evaluators-quiet">+{runs.length - MAX_IN_CELL}</span>}
+      {shown.length < runs.length && (
+        <Button onClick={() => setIsWhole(true)}>{number(runs.length - shown.length)} more</Button>
+      )}
     </span>
   );
 }

@@ -1,14 +1,14 @@
 import { useState } from "preact/hooks";
-import { type Placed, placed } from "../../documents/read";
-import { Problems } from "../../documents/SourceBox";
+import { NOT_REFUSED, type Refusal, Refused, refusalOf } from "../../documents/Refused";
+import { placed } from "../../documents/read";
 import { may } from "../../identity";
 import { Busy, Button, confirm, Failure, Page, toast } from "../../parts";
-import { RestError, send, useGet } from "../../rest";
+import { send, useGet } from "../../rest";
 import { go, href } from "../../router";
 import { bodyOf, type Texts, textsOf } from "./formed";
 import { KeptField } from "./KeptField";
 import { KINDS, nameOf } from "./kinds";
-import { refusalsOf } from "./refusals";
+import { problemsOf } from "./problems";
 import { API, type Kept, type Kind } from "./types";
 import { VerifyAgent } from "./VerifyAgent";
 
@@ -34,16 +34,12 @@ export function KeptForm({ kind, id }: Props) {
 function Editor({ kind, kept }: { kind: Kind; kept: Kept | null }) {
   const { fields, singular } = KINDS[kind];
   const [texts, setTexts] = useState<Texts>(() => textsOf(fields, kept));
-  const [problems, setProblems] = useState<Placed[]>([]);
+  const [refusal, setRefusal] = useState<Refusal>(NOT_REFUSED);
   const list = href("evaluators", kind);
-  const refused = async (error: unknown): Promise<void> => {
-    const found = error instanceof RestError ? refusalsOf(error) : [];
-    if (found.length === 0) throw error;
-    setProblems(await placed(found, null));
-  };
+  const refused = async (error: unknown): Promise<void> => setRefusal(await refusalOf(error, { problemsOf }));
   const save = async (): Promise<void> => {
-    const { body, problems: unread } = bodyOf(fields, texts);
-    if (unread.length > 0) return setProblems(await placed(unread, null));
+    const { body, problems } = bodyOf(fields, texts);
+    if (problems.length > 0) return setRefusal({ problems: await placed(problems, null), error: null });
     try {
       if (kept) await send("PATCH", `${API}/${kind}/${kept.id}/`, body);
       else await send("POST", `${API}/${kind}/`, body);
@@ -75,7 +71,7 @@ function Editor({ kind, kept }: { kind: Kind; kept: Kept | null }) {
           />
         ))}
       </div>
-      <Problems title={`The ${singular} is not stored`} problems={problems} />
+      <Refused title={`The ${singular} is not stored`} refusal={refusal} />
       {may("author") && (
         <div class="evaluators-bar">
           <Button kind="primary" onClick={save}>

@@ -1,37 +1,65 @@
-import { useState } from "preact/hooks";
-import { type Placed, placed, readSource, Unreadable } from "../../documents/read";
-import { Problems, SourceBox } from "../../documents/SourceBox";
+import { useRef, useState } from "preact/hooks";
+import { NOT_REFUSED, type Refusal, Refused, refusalOf } from "../../documents/Refused";
+import { type Problem, readObject } from "../../documents/read";
+import { SourceBox } from "../../documents/SourceBox";
 import { Button, Choice, TextField } from "../../parts";
-import { make, NotMade, readEvaluation } from "./file";
+import { RestError } from "../../rest";
+import { type Made, make, NotMade, readEvaluation } from "./file";
 import { nameOf } from "./kinds";
 import { useNumbered } from "./numbered";
+import { problemsOf } from "./problems";
 import { start } from "./start";
 import { API, type Kept } from "./types";
 
+/** What a file, and the fields beside it, say. */
+export interface FileDraft {
+  text: string;
+  agent: string;
+  url: string;
+  freq: string;
+}
+
+export const NEW_FILE: FileDraft = { text: "", agent: "", url: "", freq: "1" };
+
+const A_FILE = "A file of scenarios is one object, with agent, scenarios and so on.";
+
+interface Props {
+  draft: FileDraft;
+  onDraft(draft: FileDraft): void;
+}
+
 /** A run of a file of scenarios: what it describes is stored, and then run. */
-export function RunFile() {
-  const [text, setText] = useState("");
-  const [agent, setAgent] = useState("");
-  const [url, setUrl] = useState("");
-  const [freq, setFreq] = useState("1");
-  const [problems, setProblems] = useState<Placed[]>([]);
+export function RunFile({ draft, onDraft }: Props) {
+  const { text, agent, url, freq } = draft;
+  const [refusal, setRefusal] = useState<Refusal>(NOT_REFUSED);
+  const stored = useRef<{ of: string; made: Made } | null>(null); // and not started yet
   const { items } = useNumbered<Kept>(`${API}/aiagents/`, 200);
   const agents = items.map((one) => ({ value: String(one.id), label: nameOf("aiagents", one) }));
+  const set = (change: Partial<FileDraft>): void => onDraft({ ...draft, ...change });
 
+  /** Returns what the file describes, stored; that of before when only its start had failed. */
+  const made = async (): Promise<Made> => {
+    const of = JSON.stringify([text, agent, url]);
+    if (stored.current?.of === of) return stored.current.made;
+    await undo();
+    const { evaluation, problems } = readEvaluation(await readObject(text, A_FILE));
+    if (problems.length > 0) throw new NotMade(problems);
+    const found = await make(evaluation, agent === "" ? { url: url.trim() } : { id: Number(agent) });
+    stored.current = { of, made: found };
+    return found;
+  };
+  const undo = async (): Promise<void> => {
+    await stored.current?.made.undo();
+    stored.current = null;
+  };
   const run = async (): Promise<void> => {
     try {
-      const source = await readSource(text);
-      const { evaluation, problems: found } = readEvaluation(source.value);
-      if (found.length > 0) throw new NotMade(found);
-      const made = await make(evaluation, agent === "" ? { url: url.trim() } : { id: Number(agent) });
-      const refused = await start({ scenarios: made.scenarios, freq: Number(freq) || 1 });
-      if (refused.length > 0) await made.undo();
-      setProblems(refused);
+      const { scenarios } = await made();
+      await start({ scenarios, ...(freq.trim() && { freq: Number(freq) }) });
+      stored.current = null;
     } catch (error) {
-      if (error instanceof Unreadable)
-        setProblems([{ where: "the file", line: error.line, msg: error.message }]);
-      else if (error instanceof NotMade) setProblems(await placed(error.problems, text));
-      else throw error;
+      if (error instanceof RestError && !error.retryable) await undo(); // else it may have begun
+      setRefusal(await refusalOf(error, { problemsOf: problemsIn, text }));
     }
   };
   return (
@@ -40,26 +68,31 @@ export function RunFile() {
         label="Scenarios as YAML or JSON"
         hint="With agent, personalities, metrics, test_profiles and scenarios. Paste it, drop a file here, or choose one."
         text={text}
-        onText={setText}
+        onText={(text) => set({ text })}
       />
       <div class="evaluators-fields">
         <Choice
           label="Agent"
           value={agent}
           options={[{ value: "", label: "that of the file" }, ...agents]}
-          onChange={setAgent}
+          onChange={(agent) => set({ agent })}
         />
         {agent === "" && (
           <TextField
             label="Its WebSocket address"
             hint="Empty where the file has it."
             value={url}
-            onInput={setUrl}
+            onInput={(url) => set({ url })}
           />
         )}
-        <TextField label="How often each is run" type="number" value={freq} onInput={setFreq} />
+        <TextField
+          label="How often each is run"
+          type="number"
+          value={freq}
+          onInput={(freq) => set({ freq })}
+        />
       </div>
-      <Problems title="Nothing was started, and nothing stored" problems={problems} />
+      <Refused title="Nothing was started, and nothing stored" refusal={refusal} />
       <div class="evaluators-bar">
         <Button kind="primary" onClick={run}>
           Store and start
@@ -68,4 +101,8 @@ export function RunFile() {
       </div>
     </>
   );
+}
+
+function problemsIn(error: Error): Problem[] {
+  return error instanceof NotMade ? error.problems : problemsOf(error);
 }

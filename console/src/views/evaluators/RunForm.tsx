@@ -1,16 +1,17 @@
 import { useState } from "preact/hooks";
-import type { Placed } from "../../documents/read";
-import { Problems } from "../../documents/SourceBox";
+import { NOT_REFUSED, type Refusal, Refused, refusalOf } from "../../documents/Refused";
 import { Button, Check, Choice, Empty, Failure, Link, TextField } from "../../parts";
 import { number } from "../../parts/format";
 import { href } from "../../router";
 import { nameOf } from "./kinds";
 import { useNumbered } from "./numbered";
 import { Picks } from "./Picks";
+import { problemsOf } from "./problems";
 import { type StartRequest, start } from "./start";
 import { API, type Kept } from "./types";
 
-interface Draft {
+/** What a form of a run says. */
+export interface RunDraft {
   agent: string;
   scenarios: number[];
   personalities: number[];
@@ -22,7 +23,7 @@ interface Draft {
   headers: string; // "name: value", one a line
 }
 
-const NEW: Draft = {
+export const NEW_RUN: RunDraft = {
   agent: "",
   scenarios: [],
   personalities: [],
@@ -34,15 +35,26 @@ const NEW: Draft = {
   headers: "",
 };
 
+interface Props {
+  draft: RunDraft;
+  onDraft(draft: RunDraft): void;
+}
+
 /** A run of scenarios that are kept. */
-export function RunForm() {
-  const [draft, setDraft] = useState(NEW);
-  const [problems, setProblems] = useState<Placed[]>([]);
+export function RunForm({ draft, onDraft }: Props) {
+  const [refusal, setRefusal] = useState<Refusal>(NOT_REFUSED);
   const agents = useNumbered<Kept>(`${API}/aiagents/`, 200);
-  const set = (change: Partial<Draft>): void => setDraft({ ...draft, ...change });
+  const set = (change: Partial<RunDraft>): void => onDraft({ ...draft, ...change });
   const options = agents.items.map((one) => ({ value: String(one.id), label: nameOf("aiagents", one) }));
   const runs =
     times(draft.scenarios) * times(draft.personalities) * times(draft.profiles) * (Number(draft.freq) || 1);
+  const run = async (): Promise<void> => {
+    try {
+      await start(requestOf(draft));
+    } catch (error) {
+      setRefusal(await refusalOf(error, { problemsOf }));
+    }
+  };
   if (!agents.loading && agents.items.length === 0 && !agents.error) {
     return (
       <Empty title="No agents">
@@ -114,13 +126,9 @@ export function RunForm() {
           />
         </div>
       </details>
-      <Problems title="Nothing was started" problems={problems} />
+      <Refused title="Nothing was started" refusal={refusal} />
       <div class="evaluators-bar">
-        <Button
-          kind="primary"
-          disabled={draft.scenarios.length === 0}
-          onClick={async () => setProblems(await start(requestOf(draft)))}
-        >
+        <Button kind="primary" disabled={draft.scenarios.length === 0} onClick={run}>
           Start
         </Button>
         <output class="evaluators-quiet">
@@ -190,8 +198,9 @@ function tagsOf(one: Kept): string[] {
   return (one.tags ?? []) as string[];
 }
 
-function requestOf(draft: Draft): StartRequest {
-  const request: StartRequest = { scenarios: draft.scenarios, freq: Number(draft.freq) || 1 };
+function requestOf(draft: RunDraft): StartRequest {
+  const request: StartRequest = { scenarios: draft.scenarios };
+  if (draft.freq.trim()) request.freq = Number(draft.freq);
   if (draft.name.trim()) request.name = draft.name.trim();
   if (draft.limit.trim()) request.concurrency_limit = Number(draft.limit);
   if (draft.url.trim()) request.websocket_url = draft.url.trim();

@@ -59,7 +59,7 @@ export function RunPanel({ runId, run, talk, back }: Props) {
       {said.length === 0 ? (
         <Empty title="Nothing was said">{isOver ? "" : "It is shown as it is said."}</Empty>
       ) : (
-        <Transcript items={said} isLive={!isOver} />
+        <Transcript items={said} first={isOver ? 0 : (talk?.[0]?.index ?? 0)} isLive={!isOver} />
       )}
     </div>
   );

@@ -2,7 +2,7 @@
 
 import type { Loc, Problem } from "../../documents/read";
 import { RestError, send } from "../../rest";
-import { refusalsOf } from "./refusals";
+import { problemsOf } from "./problems";
 import { API, type Kept, type Kind } from "./types";
 
 type Fields = Record<string, unknown>;
@@ -31,8 +31,7 @@ export interface Evaluation {
 }
 
 /** Returns the parts of a file, and what is wrong with it before the server has seen it. */
-export function readEvaluation(value: unknown): { evaluation: Evaluation; problems: Problem[] } {
-  const file = fieldsOf(value);
+export function readEvaluation(file: Fields): { evaluation: Evaluation; problems: Problem[] } {
   const problems: Problem[] = [];
   const known = new Set(["agent", "scenarios", ...Object.keys(SECTIONS)]);
   for (const name of Object.keys(file)) {
@@ -159,7 +158,7 @@ class Maker {
       this.addresses.push(`${API}/${part.kind}/${kept.id}/`);
       return kept.id;
     } catch (error) {
-      const found = error instanceof RestError ? refusalsOf(error) : [];
+      const found = error instanceof Error ? problemsOf(error) : [];
       if (found.length === 0) throw error;
       this.problems.push(...found.map(({ loc, msg }) => ({ loc: [...part.loc, ...loc], msg })));
       return null;

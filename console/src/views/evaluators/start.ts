@@ -1,8 +1,6 @@
-import { type Placed, placed } from "../../documents/read";
 import { newId } from "../../ids";
-import { RestError, send } from "../../rest";
+import { send } from "../../rest";
 import { go, href } from "../../router";
-import { refusalsOf } from "./refusals";
 import { API, type ResultView } from "./types";
 
 export interface StartRequest {
@@ -20,20 +18,13 @@ export interface StartRequest {
 
 const keys = new Map<string, string>(); // by request: an answer that was lost does not start it twice
 
-/** Starts a result and goes to it; returns what the server has against it. */
-export async function start(request: StartRequest): Promise<Placed[]> {
+/** Starts a result and goes to it; rejects when the server refuses. */
+export async function start(request: StartRequest): Promise<void> {
   const said = JSON.stringify(request);
   const key = keys.get(said) ?? newId();
   keys.set(said, key);
-  try {
-    const address = `${API}/scenarios/run_scenarios_text/`;
-    const begun = await send<ResultView>("POST", address, request, { "Idempotency-Key": key });
-    keys.delete(said);
-    go(href("evaluators", "results", String(begun.id)));
-    return [];
-  } catch (error) {
-    const found = error instanceof RestError ? refusalsOf(error) : [];
-    if (found.length === 0) throw error;
-    return placed(found, null);
-  }
+  const address = `${API}/scenarios/run_scenarios_text/`;
+  const begun = await send<ResultView>("POST", address, request, { "Idempotency-Key": key });
+  keys.delete(said);
+  go(href("evaluators", "results", String(begun.id)));
 }
