@@ -6,10 +6,11 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo.errors import DuplicateKeyError
 
-from schemas.envelope import utc_now
+from schemas.envelope import Id, utc_now
 from schemas.generation import Generation
 from server.store.aggregates import AggregateStore
 from server.store.guard import guard
+from server.store.pages import Page
 
 
 class GenerationStore(AggregateStore[Generation]):
@@ -19,6 +20,13 @@ class GenerationStore(AggregateStore[Generation]):
         super().__init__(database, "generations", Generation)
         self._groups = database.generation_groups
         self._counts = database.generation_counts
+
+    async def of_draft(self, draft_id: Id, *, limit: int, cursor: str | None) -> Page[Generation]:
+        """Return a page of the runs that write into a draft, newest first, without what they were shown."""
+        page = await self.page(
+            {"draft_id": draft_id}, limit=limit, cursor=cursor, projection={"extra_messages": 0, "saving": 0}
+        )
+        return Page([self._read(row) for row in page.items], page.next_cursor)
 
     async def claim_group(self, group_id: str, owner: str) -> bool:
         """Make a group somebody's, once; False when it is another's."""

@@ -13,11 +13,11 @@ from server.engine.drafting import Drafts
 from server.engine.drafting.docs import docs_of
 from server.engine.drafting.drafts import VersionConflict
 from server.engine.drafting.exporting import Exporting
-from server.engine.drafting.views import draft_row, form_shown
+from server.engine.drafting.views import draft_row, form_shown, run_row
 from server.errors import BadRequest
 from server.transports import keys
 from server.transports.documents.query import PageLimit
-from server.transports.documents.shapes import DRAFT, ArtifactDocs, DraftChanged
+from server.transports.documents.shapes import DRAFT, ArtifactDocs, DraftChanged, DraftRun
 from server.transports.documents.told import Media, Page, told
 from server.transports.http_content import KINDS
 from server.transports.http_errors import json_response
@@ -37,6 +37,7 @@ def attach(app: web.Application) -> None:
     app.router.add_patch(DRAFTS + "/{id}", http.change)
     app.router.add_delete(DRAFTS + "/{id}", http.delete)
     app.router.add_post(DRAFTS + "/{id}/duplicate", http.duplicate)
+    app.router.add_get(DRAFTS + "/{id}/runs", http.runs)
     app.router.add_get(DRAFTS + "/{id}/export", http.export)
     app.router.add_get("/api/v1/docs/{artifact}", http.docs)
     app.router.add_get(f"/api/v1/{{kind:{'|'.join(KINDS)}}}/{{id}}/export", http.export_content)
@@ -102,6 +103,13 @@ class HttpDrafts:
         """Store a copy and answer it."""
         caller = await identify(request)
         return _created(await self._drafts.duplicate(caller, id_of(request)), author=caller.is_author)
+
+    @told(Page(DraftRun), query={"limit": PageLimit, "cursor": str})
+    async def runs(self, request: web.Request) -> web.Response:
+        """Answer a page of the runs of generate that write into a draft."""
+        caller, wanted = await identify(request), wanted_of(request)
+        page = await self._drafts.runs(caller, id_of(request), limit=wanted.limit, cursor=wanted.cursor)
+        return json_response({"items": [run_row(run) for run in page.items], "next_cursor": page.next_cursor})
 
     @told(Media("application/yaml"))
     async def export(self, request: web.Request) -> web.Response:

@@ -1,5 +1,7 @@
 """Authoring in a browser: drafts that a model and people write together, stored, and practised at once."""
 
+from typing import Any
+
 from playwright.async_api import Locator, Page, expect
 
 from schemas.draft import Draft, DraftChange
@@ -7,7 +9,9 @@ from server.engine.access import Identity
 from server.transports import keys
 from tests.console.visitor import Console, Visitor
 from tests.support.generating import PARTS
+from tests.support.rest import Rest, people_of
 
+Data = dict[str, Any]
 WISH = "A nurse at the end of a double shift."
 
 
@@ -123,6 +127,111 @@ async def test_both_versions_of_what_changed_twice_are_shown(console: Console) -
     assert (form["names"], form["descriptions"]) == ({"name": "Ada Lovelace"}, {"description": "Theirs"})
 
 
+def box(page: Page, label: str) -> Locator:
+    """Return where something is typed."""
+    return page.get_by_role("textbox", name=label, exact=True)
+
+
+async def stored_persona(visitor: Visitor, client: Rest, **fields: object) -> Data:
+    """Store a persona, and open it."""
+    body = {"name": "Ada", "instructions": "You are Ada.", "examples": ["Well."], "color": "#2f7d6d"}
+    stored: Data = await client.post("personas", {**body, **fields})
+    await visitor.open("author", "content", "persona", stored["id"])
+    await expect(visitor.page.get_by_role("heading", name="Ada", level=1)).to_be_visible()
+    return stored
+
+
+async def test_what_is_stored_is_shown_and_changed(console: Console) -> None:
+    visitor = await console.visit("author")
+    page = visitor.page
+    async with people_of(console.server) as people:
+        client = people.a("author")
+        stored = await stored_persona(visitor, client, voice="alloy")
+        await expect(box(page, "Instructions")).to_have_value("You are Ada.")
+        await expect(box(page, "Examples, 1")).to_have_value("Well.")
+        await expect(page.get_by_role("button", name="Store")).to_be_disabled()
+        await box(page, "Voice").fill("")
+        await box(page, "Name").fill("")
+        await page.get_by_role("button", name="Store").click()
+        name = page.get_by_role("region", name="Name", exact=True)
+        await expect(name.get_by_role("alert")).to_contain_text("at least 1 character")
+        await box(page, "Name").fill("Ada Lovelace")
+        await page.get_by_role("button", name="Store").click()
+        await expect(page.get_by_text("version 2")).to_be_visible()
+        found = await client.get(f"personas/{stored['id']}")
+        assert (found["name"], found["voice"], found["examples"]) == ("Ada Lovelace", None, ["Well."])
+        await visitor.axe()
+        await visitor.shot("author-content")
+
+
+async def test_nobody_stores_over_what_another_stored(console: Console) -> None:
+    """Where two have changed the same, both versions are seen and one is chosen; the rest is taken in."""
+    visitor = await console.visit("author")
+    page = visitor.page
+    async with people_of(console.server) as people:
+        client = people.a("author")
+        stored = await stored_persona(visitor, client)
+        await box(page, "Instructions").fill("You are Ada, and in a hurry.")
+        await box(page, "Icon").fill("A")
+        await client.put(
+            f"personas/{stored['id']}", {**stored, "instructions": "You are calm.", "description": "New."}
+        )
+        await page.get_by_role("button", name="Store", exact=True).click()
+        about = page.get_by_role("region", name="Instructions", exact=True)
+        await expect(about.get_by_role("figure", name="Yours")).to_contain_text("in a hurry")
+        theirs = about.get_by_role("figure", name="From somebody else")
+        await expect(theirs).to_contain_text("You are calm.")
+        await expect(box(page, "Description")).to_have_value("New.")
+        await expect(page.get_by_role("button", name="Store", exact=True)).to_be_disabled()
+        await visitor.axe()
+        await about.get_by_role("button", name="Keep theirs").click()
+        await page.get_by_role("button", name="Store", exact=True).click()
+        await expect(page.get_by_text("version 3")).to_be_visible()
+        found = await client.get(f"personas/{stored['id']}")
+        kept = (found["instructions"], found["icon"], found["description"])
+        assert kept == ("You are calm.", "A", "New.")
+
+
+async def test_a_draft_of_what_exists_shows_what_is_stored(console: Console) -> None:
+    visitor = await console.visit("author")
+    page = visitor.page
+    async with people_of(console.server) as people:
+        client = people.a("author")
+        stored = await stored_persona(visitor, client)
+        await page.get_by_role("button", name="Have a model change it").click()
+        await expect(part(page, "Instructions").get_by_text("You are Ada.")).to_be_visible()
+        await expect(part(page, "Examples").get_by_text("Well.")).to_be_visible()
+        await part(page, "Names").get_by_role("button", name="Change it").click()
+        await expect(part(page, "Names").get_by_role("textbox", name="Name")).to_have_value("Ada")
+        await part(page, "Names").get_by_role("textbox", name="Name").fill("Ada Lovelace")
+        await client.put(f"personas/{stored['id']}", {**stored, "name": "Eve"})
+        await kept(page)
+        await page.reload()
+        await expect(page.get_by_text("stored anew since this draft was made of version 1")).to_be_visible()
+        names = part(page, "Names")
+        await names.get_by_text("Stored now").click()
+        await expect(names.get_by_text("Eve")).to_be_visible()
+        await page.get_by_role("button", name="Store").click()
+        await expect(page.get_by_text("stored", exact=True)).to_be_visible()
+        found = await client.get(f"personas/{stored['id']}")
+        assert (found["name"], found["instructions"]) == ("Ada Lovelace", "You are Ada.")
+
+
+async def test_who_comes_back_sees_what_is_being_made(console: Console) -> None:
+    console.model.script([*PARTS[:1], {**PARTS[1], "hang": True}])
+    visitor = await drafting(console, "Persona")
+    page = visitor.page
+    await page.get_by_role("button", name="Generate").click()
+    box = page.get_by_role("region", name="Generate")
+    await expect(box.get_by_text("made", exact=True)).to_have_count(1)
+    waiting = await box.get_by_text("waits").count()
+    assert waiting > 0
+    await page.reload()
+    await expect(box.get_by_text("made", exact=True)).to_have_count(1)
+    await expect(box.get_by_text("waits")).to_have_count(waiting)
+    await expect(page.get_by_role("button", name="Generating…")).to_be_disabled()
+
+
 async def test_a_stored_scenario_becomes_a_practice(console: Console) -> None:
     console.model.script(PARTS)
     visitor = await drafting(console, "Scenario")
@@ -149,6 +258,6 @@ async def test_on_a_phone_everything_fits(console: Console) -> None:
     await visitor.fits()
     await visitor.axe()
     await visitor.open("author", "content", "practice")
-    await expect(page.get_by_role("button", name="Edit Two")).to_be_visible()
+    await expect(page.get_by_role("link", name="Two", exact=True)).to_be_visible()
     await visitor.fits()
     await visitor.axe()

@@ -89,7 +89,7 @@ async def test_content_and_drafts(checked: Checked) -> None:
     change = {"expected_version": 1, "changes": {"names": {"name": "Ada"}}}
     await checked.ask("PATCH", one, change)
     await checked.ask("PATCH", one, change, status=409)
-    for path in (one, V1 + "drafts", V1 + "docs/persona"):
+    for path in (one, f"{one}/runs", V1 + "drafts", V1 + "docs/persona"):
         await checked.ask("GET", path)
     await checked.ask("GET", f"{one}/export", status=409)  # it cannot be saved yet
     await checked.ask("POST", f"{one}/duplicate", status=201)

@@ -4,14 +4,16 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from schemas.content import CONTENT_MODELS
 from schemas.generation import ARTIFACTS
+from server.engine.drafting.building import KINDS
 from server.engine.drafting.plan import NEEDED
 from server.engine.drafting.resources import entry_of, resource_of
 from server.errors import NotFound
 
 
 def docs_of(name: str) -> dict[str, Any]:
-    """Return an artifact's types: what is made of each, and what a draft's form may hold."""
+    """Return an artifact's types: what is made of each, what a draft's form may hold, and what is stored."""
     artifact = next((a for a in ARTIFACTS if a == name), None)
     if artifact is None:
         raise NotFound(f"There is no such artifact; there are {', '.join(ARTIFACTS)}.")
@@ -36,6 +38,7 @@ def docs_of(name: str) -> dict[str, Any]:
         "entry_types": {
             kind: {"schema": _schema(entry_of(kind).asked)} for kind in ARTIFACTS[artifact].entries
         },
+        "content": _schema(CONTENT_MODELS[KINDS[artifact]] if artifact in KINDS else None),
     }
 
 

@@ -5,7 +5,7 @@ import orjson
 from schemas.attempt import Attempt, ChatEntry
 from schemas.draft import MAX_FORM_KEYS, Draft, DraftChange, DraftPlace
 from schemas.envelope import Id, JsonObject, utc_now
-from schemas.generation import ARTIFACTS, ArtifactName
+from schemas.generation import ARTIFACTS, ArtifactName, Generation
 from schemas.stored import Owner
 from server.engine.access import Identity
 from server.engine.drafting.subject import Subjects
@@ -67,6 +67,11 @@ class Drafts:
         """Return a page of the caller's drafts, newest first."""
         owner = Owner(kind=caller.kind, id=caller.id)
         return await self._store.drafts.of(owner, org=caller.org, limit=limit, cursor=cursor)
+
+    async def runs(self, caller: Identity, key: Id, *, limit: int, cursor: str | None) -> Page[Generation]:
+        """Return a page of the runs of generate that write into a draft of the caller's, newest first."""
+        draft = await self.owned(caller, key)
+        return await self._store.generations.of_draft(draft.id, limit=limit, cursor=cursor)
 
     async def change(self, caller: Identity, key: Id, msg: DraftChange) -> Draft:
         """Change a draft's form; raises VersionConflict, which holds it, when the version differs."""

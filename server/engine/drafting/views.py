@@ -4,6 +4,7 @@ from typing import Any
 
 from schemas.draft import Draft
 from schemas.envelope import JsonObject, iso
+from schemas.generation import Generation
 
 _HIDDEN = frozenset({"instructions", "situation", "is_correct"})
 
@@ -29,6 +30,19 @@ def draft_row(draft: Draft, *, author: bool) -> JsonObject:
         **shown,
         "created_at": iso(draft.created_at),
         "form_state": form_shown(draft.form_state, author=author),
+    }
+
+
+def run_row(run: Generation) -> JsonObject:
+    """Return a run of generate as the owner of its draft may see it: what it makes, and what it has made."""
+    return {
+        "run_id": run.id,
+        "state": run.state,
+        "save": run.save,
+        "artifact_id": run.saved_id,
+        "resource_types": [step.type for step in run.steps],
+        "resources": [made.type for made in run.made],
+        "created_at": iso(run.created_at),
     }
 
 

@@ -133,13 +133,26 @@ class DraftChanged(TypedDict):
     form_state: JsonObject
 
 
+class DraftRun(TypedDict):
+    """A run of generate that writes into a draft; `resources` are those of `resource_types` that are made."""
+
+    run_id: Id
+    state: Literal["running", "done", "failed"]
+    save: bool
+    artifact_id: Id | None
+    resource_types: list[str]
+    resources: list[str]
+    created_at: str
+
+
 class ArtifactDocs(TypedDict):
-    """The resource and entry types of an artifact, with their JSON schemas."""
+    """The resource and entry types of an artifact, and what it is stored as, with their JSON schemas."""
 
     artifact_type: ArtifactName
     needed_to_save: list[str]
     resource_types: dict[str, JsonObject]
     entry_types: dict[str, JsonObject]
+    content: JsonObject | None
 
 
 # --- what people did ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ const PAUSE_MS = 700;
 
 export interface Desk extends Pick<Saving, "said" | "flush"> {
   row: DraftRow;
-  editing: ReadonlySignal<Editing>;
+  editing: ReadonlySignal<Editing<Value>>;
   type(resource: string, value: Value | null): void;
   choose(resource: string, whose: "mine" | "theirs"): void;
   /** Read what the draft has become. */
@@ -29,7 +29,7 @@ export function draftAt(id: string): string {
 
 export function makeDesk(row: DraftRow): Desk {
   const at = draftAt(row.id);
-  const editing = signal(opened(row.version, row.form_state));
+  const editing = signal<Editing<Value>>(opened(row.version, row.form_state));
   const saving = makeSaving({
     pause: PAUSE_MS,
     waits: () => Object.keys(sendable(editing.value)).length > 0,

@@ -1,24 +1,24 @@
-/** A draft that is edited while a model, or another window, writes into it too. Pure. */
+/** A form that is edited while a model, another author or another window writes into it too. Pure. */
 
-import type { Form, Value } from "./types";
+type Parts<V> = Record<string, V>;
 
-export interface Editing {
+export interface Editing<V> {
   version: number;
   /** The form as the server has it at that version. */
-  base: Form;
-  /** Resources that are typed and not stored yet; null takes one away. */
-  mine: Record<string, Value | null>;
-  /** Resources that somebody else changed while they were typed here, as they are there. */
-  theirs: Record<string, Value | null>;
+  base: Parts<V>;
+  /** Parts that are typed and not stored yet; null takes one away. */
+  mine: Parts<V | null>;
+  /** Parts that somebody else changed while they were typed here, as they are there. */
+  theirs: Parts<V | null>;
 }
 
-export function opened(version: number, form: Form): Editing {
+export function opened<V>(version: number, form: Parts<V>): Editing<V> {
   return { version, base: form, mine: {}, theirs: {} };
 }
 
 /** The form as it is shown: what is typed, over what is stored. */
-export function shownOf(editing: Editing): Form {
-  const shown: Form = { ...editing.base };
+export function shownOf<V>(editing: Editing<V>): Parts<V> {
+  const shown: Parts<V> = { ...editing.base };
   for (const [type, value] of Object.entries(editing.mine)) {
     if (value === null) delete shown[type];
     else shown[type] = value;
@@ -26,15 +26,15 @@ export function shownOf(editing: Editing): Form {
   return shown;
 }
 
-export function typed(editing: Editing, type: string, value: Value | null): Editing {
+export function typed<V>(editing: Editing<V>, type: string, value: V | null): Editing<V> {
   return { ...editing, mine: { ...editing.mine, [type]: value } };
 }
 
-/** Take a newer version of the draft. What is typed stays; what both changed is a conflict. */
-export function heard(editing: Editing, version: number, form: Form): Editing {
+/** Take a newer version. What is typed stays; what both changed is a conflict. */
+export function heard<V>(editing: Editing<V>, version: number, form: Parts<V>): Editing<V> {
   if (version <= editing.version) return editing;
-  const mine: Editing["mine"] = {};
-  const theirs: Editing["theirs"] = {};
+  const mine: Parts<V | null> = {};
+  const theirs: Parts<V | null> = {};
   for (const [type, value] of Object.entries(editing.mine)) {
     const now = form[type] ?? null;
     if (same(now, value)) continue;
@@ -45,7 +45,12 @@ export function heard(editing: Editing, version: number, form: Form): Editing {
 }
 
 /** Take the answer to what was sent; what was typed since then is yet to be sent. */
-export function stored(editing: Editing, sent: Editing["mine"], version: number, form: Form): Editing {
+export function stored<V>(
+  editing: Editing<V>,
+  sent: Parts<V | null>,
+  version: number,
+  form: Parts<V>,
+): Editing<V> {
   const mine = { ...editing.mine };
   const theirs = { ...editing.theirs };
   for (const [type, value] of Object.entries(sent)) {
@@ -57,7 +62,7 @@ export function stored(editing: Editing, sent: Editing["mine"], version: number,
 }
 
 /** Settle a conflict. */
-export function chosen(editing: Editing, type: string, whose: "mine" | "theirs"): Editing {
+export function chosen<V>(editing: Editing<V>, type: string, whose: "mine" | "theirs"): Editing<V> {
   const theirs = { ...editing.theirs };
   const mine = { ...editing.mine };
   delete theirs[type];
@@ -66,7 +71,7 @@ export function chosen(editing: Editing, type: string, whose: "mine" | "theirs")
 }
 
 /** What can be stored now: all that is typed, without what is in conflict. */
-export function sendable(editing: Editing): Editing["mine"] {
+export function sendable<V>(editing: Editing<V>): Parts<V | null> {
   return Object.fromEntries(Object.entries(editing.mine).filter(([type]) => !(type in editing.theirs)));
 }
 
@@ -76,5 +81,7 @@ export function same(one: unknown, other: unknown): boolean {
   if (Array.isArray(one) !== Array.isArray(other)) return false;
   const keys = Object.keys(one);
   if (keys.length !== Object.keys(other).length) return false;
-  return keys.every((key) => key in other && same((one as Value)[key], (other as Value)[key]));
+  return keys.every(
+    (key) => key in other && same((one as Parts<unknown>)[key], (other as Parts<unknown>)[key]),
+  );
 }

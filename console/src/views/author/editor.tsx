@@ -2,18 +2,19 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { me } from "../../identity";
-import { Busy, Button, confirm, Failure, Page, toast } from "../../parts";
-import { download, send, useGet } from "../../rest";
+import { Badge, Busy, Button, confirm, Failure, Link, Page, toast } from "../../parts";
+import { download, type Got, RestError, send, useGet } from "../../rest";
 import { useRoom } from "../../rooms";
 import { go, href } from "../../router";
 import { someone, useFlush } from "../../saving";
+import { contentAt } from "./contentdesk";
 import { type Desk, draftAt, makeDesk } from "./desk";
 import { shownOf } from "./editing";
 import { Generating } from "./generating";
 import { Resource } from "./resource";
 import { RUNS } from "./runs";
 import { Storing } from "./storing";
-import { type ArtifactDoc, type DraftRow, nameOf, titleOf } from "./types";
+import { type ArtifactDoc, type ContentRow, type DraftRow, kindOf, nameOf, titleOf } from "./types";
 
 // Kept when the view is left: what could not be stored yet is tried again all the same.
 const desks = new Map<string, Desk>();
@@ -48,11 +49,12 @@ export function Editor({ id }: { id: string }) {
 function Open({ desk }: { desk: Desk }) {
   const { row } = desk;
   const docs = useGet<ArtifactDoc>(`/api/v1/docs/${row.artifact_type}`);
+  const content = useContent(row);
   const runs = useRoom(me.value?.profile_id ? `profile_${me.value.profile_id}` : null, RUNS);
   const editing = desk.editing.value;
   const form = shownOf(editing);
   useFlush(desk.flush);
-  const title = nameOf(form, row.artifact_type);
+  const title = nameOf(row, form);
   return (
     <Page
       title={title}
@@ -62,18 +64,18 @@ function Open({ desk }: { desk: Desk }) {
       <p class="author-about">
         {titleOf(row.artifact_type)}, draft, version {editing.version} <Stored desk={desk} />
       </p>
+      {row.artifact_id && <Of row={row} content={content} />}
       {docs.error && <Failure error={docs.error} retry={docs.reload} />}
       {!docs.data && docs.loading && <Busy label="Reading what it consists of" />}
       {docs.data && (
         <div class="author-desk">
           <div class="author-parts">
-            {Object.entries(docs.data.resource_types).map(([type, doc]) => (
+            {Object.keys(docs.data.resource_types).map((type) => (
               <Resource
                 key={type}
-                type={type}
-                doc={doc}
-                needed={docs.data?.needed_to_save.includes(type) ?? false}
-                desk={desk}
+                {...{ type, desk }}
+                docs={docs.data as ArtifactDoc}
+                content={content.data}
               />
             ))}
           </div>
@@ -84,6 +86,34 @@ function Open({ desk }: { desk: Desk }) {
         </div>
       )}
     </Page>
+  );
+}
+
+/** The content that a draft is of, if it exists: a simulation is a practice or a home. */
+function useContent(row: DraftRow): Got<ContentRow> {
+  const kinds = row.artifact_type === "simulation" ? ["practice", "home"] : [kindOf(row.artifact_type)];
+  const [first = "", other] = kinds.map((kind) => row.artifact_id && contentAt(kind, row.artifact_id));
+  const found = useGet<ContentRow>(first || null);
+  const missing = found.error instanceof RestError && found.error.status === 404;
+  const instead = useGet<ContentRow>((missing && other) || null);
+  return missing && other ? instead : found;
+}
+
+/** Say of what the draft is, and whether that was stored anew since. */
+function Of({ row, content }: { row: DraftRow; content: Got<ContentRow> }) {
+  if (content.error) return <Failure error={content.error} retry={content.reload} />;
+  if (!content.data) return <Busy label="Reading what is stored" />;
+  const { id, kind, name, version } = content.data;
+  const newer = row.base_version !== null && version > row.base_version;
+  return (
+    <p class="author-about">
+      <span>
+        Changes <Link to={href("author", "content", kind, id)}>{name}</Link>, version {version}
+      </span>
+      {newer && (
+        <Badge tone="warn">{`stored anew since this draft was made of version ${row.base_version}`}</Badge>
+      )}
+    </p>
   );
 }
 

@@ -1,12 +1,14 @@
 /** Forms that are made from JSON schemas. */
 
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { Button, Check, Choice, Field, TextField } from "../../parts";
 import { useGet } from "../../rest";
 import { beginning, namedKind, plain } from "./schemas";
 import { type ContentRow, type Schema, type Value, words } from "./types";
 
 const LONG = 200; // characters from which on a text has more than one line
+const MANY = 20; // items that are shown at first
 
 interface Props {
   schema: Schema;
@@ -54,7 +56,7 @@ function ObjectField({ schema, root, label, value, onChange, nested }: Props) {
           name={name}
           label={words(name)}
           value={now[name]}
-          onChange={(changed) => onChange({ ...now, [name]: changed })}
+          onChange={(changed) => onChange(put(now, name, changed))}
           nested
         />
       ))}
@@ -62,15 +64,22 @@ function ObjectField({ schema, root, label, value, onChange, nested }: Props) {
   );
 }
 
+/** Change one value of an object; undefined takes it away. */
+function put(now: Value, name: string, changed: unknown): Value {
+  const { [name]: _, ...others } = now;
+  return changed === undefined ? others : { ...now, [name]: changed };
+}
+
 function ArrayField({ schema, root, name, label, value, onChange }: Props) {
   const items = Array.isArray(value) ? value : [];
   const item = schema.items ?? {};
   const isSimple = plain(item, root).type !== "object";
   const full = schema.maxItems !== undefined && items.length >= schema.maxItems;
+  const [shown, setShown] = useState(MANY);
   return (
     <fieldset class="author-list">
       <legend>{label}</legend>
-      {items.map((one, index) => (
+      {items.slice(0, shown).map((one, index) => (
         <Item
           key={index}
           simple={isSimple}
@@ -87,9 +96,22 @@ function ArrayField({ schema, root, name, label, value, onChange }: Props) {
           />
         </Item>
       ))}
-      <Button kind="plain" disabled={full} onClick={() => onChange([...items, beginning(item, root)])}>
-        Add to {label.toLowerCase()}
-      </Button>
+      {items.length > shown ? (
+        <Button kind="plain" onClick={() => setShown(shown + MANY)}>
+          Show more of {items.length}
+        </Button>
+      ) : (
+        <Button
+          kind="plain"
+          disabled={full}
+          onClick={() => {
+            setShown(shown + 1);
+            onChange([...items, beginning(item, root)]);
+          }}
+        >
+          Add to {label.toLowerCase()}
+        </Button>
+      )}
     </fieldset>
   );
 }
@@ -114,12 +136,12 @@ function Item({ simple, title, remove, children }: ItemProps) {
 
 function TextInput({ schema, name, label, value, onChange }: Props) {
   const kind = schema.format === "uuid" ? namedKind(name) : null;
-  if (kind)
-    return <ContentChoice kind={kind} label={label} value={String(value ?? "")} onChange={onChange} />;
+  const type = (text: string) => onChange(text === "" && schema.nullable ? undefined : text);
+  if (kind) return <ContentChoice kind={kind} label={label} value={String(value ?? "")} onChange={type} />;
   const said = typeof value === "string" ? value : "";
   if (schema.pattern?.startsWith("^#")) return <ColorField label={label} value={said} onChange={onChange} />;
   const isLong = (schema.maxLength ?? 0) > LONG;
-  return <TextField label={label} value={said} multiline={isLong} onInput={onChange} />;
+  return <TextField label={label} value={said} multiline={isLong} onInput={type} />;
 }
 
 function ColorField({
@@ -160,6 +182,7 @@ function NumberInput({ schema, label, value, onChange }: Props) {
           onInput={(event) => {
             const now = event.currentTarget.valueAsNumber;
             if (Number.isFinite(now)) onChange(now);
+            else if (schema.nullable && event.currentTarget.value === "") onChange(undefined);
           }}
         />
       )}
@@ -170,11 +193,12 @@ function NumberInput({ schema, label, value, onChange }: Props) {
 function EnumField({ schema, label, value, onChange }: Props) {
   const options = (schema.enum ?? []).map((one) => ({ value: String(one), label: words(String(one)) }));
   const back = (text: string) => schema.enum?.find((one) => String(one) === text);
+  const none = { value: "", label: schema.nullable ? "None" : "Choose" };
   return (
     <Choice
       label={label}
       value={String(value ?? "")}
-      options={value === undefined ? [{ value: "", label: "Choose" }, ...options] : options}
+      options={value === undefined || schema.nullable ? [none, ...options] : options}
       onChange={(text) => onChange(back(text))}
     />
   );
@@ -191,11 +215,9 @@ interface ContentChoiceProps {
 function ContentChoice({ kind, label, value, onChange }: ContentChoiceProps) {
   const { data } = useGet<{ items: ContentRow[] }>(`/api/v1/${kind}s`, { limit: 200 });
   const known = (data?.items ?? []).map(({ id, name }) => ({ value: id, label: name }));
-  const isKnown = known.some((one) => one.value === value);
-  const first = value ? { value, label: value } : { value: "", label: "Choose" };
-  return (
-    <Choice label={label} value={value} options={isKnown ? known : [first, ...known]} onChange={onChange} />
-  );
+  const unknown = value && !known.some((one) => one.value === value) ? [{ value, label: value }] : [];
+  const options = [{ value: "", label: "None" }, ...unknown, ...known];
+  return <Choice label={label} value={value} options={options} onChange={onChange} />;
 }
 
 /** What has no form of its own, such as the parameters of a tool. */

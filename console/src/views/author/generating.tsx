@@ -2,14 +2,16 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { Badge, Button, Check, Meter, TextField } from "../../parts";
+import { type Page, useGet } from "../../rest";
 import type { Place } from "../../rooms";
 import { call } from "../../socket";
-import type { Desk } from "./desk";
+import { type Desk, draftAt } from "./desk";
 import { shownOf } from "./editing";
 import type { Run, Runs } from "./runs";
-import { type ArtifactDoc, words } from "./types";
+import { type ArtifactDoc, type DraftRun, words } from "./types";
 
 const MAX_WISH = 4_000;
+const FEW = 10; // runs among which the newest is looked for
 const USUAL = new Set([
   "names",
   "descriptions",
@@ -41,10 +43,10 @@ export function Generating({ desk, docs, runs, place }: Props) {
     .map(([type]) => type);
   const [wish, setWish] = useState("");
   const [wanted, setWanted] = useState(() => new Set(types.filter((type) => isUsual(type, docs, desk))));
-  const [runId, setRunId] = useState<string | null>(null);
-  const [asked, setAsked] = useState<string[]>([]);
-  const run = runId ? (runs[runId] ?? null) : null;
-  const going = runId !== null && run?.state !== "done" && run?.state !== "failed";
+  const [asked, setAsked] = useAsked(desk);
+  const run = asked ? (runs[asked.run_id] ?? null) : null;
+  const state = run && run.state !== "running" ? run.state : asked?.state;
+  const going = state === "running";
   useLooking(desk, run);
 
   async function generate(): Promise<void> {
@@ -56,8 +58,7 @@ export function Generating({ desk, docs, runs, place }: Props) {
       resource_types: ordered,
       user_instructions: wish.trim() ? [wish.trim().slice(0, MAX_WISH)] : [],
     });
-    setAsked(ordered);
-    setRunId(ack.run_id);
+    setAsked({ run_id: ack.run_id, state: "running", save: false, resource_types: ordered, resources: [] });
   }
 
   function toggle(type: string, on: boolean): void {
@@ -93,7 +94,7 @@ export function Generating({ desk, docs, runs, place }: Props) {
       <Button kind="primary" busy={going} disabled={wanted.size === 0 || going} onClick={generate}>
         {going ? "Generating…" : "Generate"}
       </Button>
-      {runId && <Progress run={run} asked={asked} place={place} />}
+      {asked && <Progress {...{ run, asked, place }} />}
     </section>
   );
 }
@@ -104,6 +105,14 @@ function isUsual(type: string, docs: ArtifactDoc, desk: Desk): boolean {
   return empty && (USUAL.has(type) || docs.needed_to_save.includes(type));
 }
 
+/** Keep which run writes into the draft: the one that was begun here, or one that went on meanwhile. */
+function useAsked(desk: Desk): [DraftRun | null, (run: DraftRun) => void] {
+  const [begun, setBegun] = useState<DraftRun | null>(null);
+  const { data } = useGet<Page<DraftRun>>(`${draftAt(desk.row.id)}/runs`, { limit: FEW });
+  const before = data?.items.find((run) => !run.save) ?? null;
+  return [begun ?? before, setBegun];
+}
+
 /** Read the draft again whenever a part of it was made. */
 function useLooking(desk: Desk, run: Run | null): void {
   const made = run ? `${run.resources.length} ${run.state}` : "";
@@ -112,19 +121,25 @@ function useLooking(desk: Desk, run: Run | null): void {
   }, [made, desk]);
 }
 
-function Progress({ run, asked, place }: { run: Run | null; asked: string[]; place: Place }) {
-  const made = run?.resources ?? [];
-  const all = run?.total_resources ?? asked.length;
-  const types = [...new Set([...made, ...asked])];
-  const state = run?.state ?? "running";
+interface ProgressProps {
+  run: Run | null;
+  asked: DraftRun;
+  place: Place;
+}
+
+function Progress({ run, asked, place }: ProgressProps) {
+  const made = new Set([...asked.resources, ...(run?.resources ?? [])]);
+  const types = [...new Set([...asked.resource_types, ...made])];
+  const all = Math.max(types.length, run?.total_resources ?? 0);
+  const state = run && run.state !== "running" ? run.state : asked.state;
   return (
     <div class="author-progress">
-      <Meter label="Parts made" value={state === "done" ? all : made.length} max={Math.max(1, all)} />
+      <Meter label="Parts made" value={state === "done" ? all : made.size} max={Math.max(1, all)} />
       <ul>
         {types.map((type) => (
           <li key={type}>
             <span>{words(type)}</span>
-            {made.includes(type) ? (
+            {made.has(type) ? (
               <Badge tone="good">made</Badge>
             ) : (
               <Badge tone="quiet">{state === "running" ? "waits" : "not made"}</Badge>
@@ -138,7 +153,7 @@ function Progress({ run, asked, place }: { run: Run | null; asked: string[]; pla
       </p>
       {state === "failed" && (
         <p class="author-failed" role="alert">
-          {run?.message}
+          {run?.message ?? "It ended before everything was made. Generate what is missing."}
         </p>
       )}
     </div>

@@ -55,7 +55,7 @@ function Drafts() {
   const { items, more, error, loading, reload } = usePages<DraftRow>("/api/v1/drafts");
 
   async function remove(row: DraftRow): Promise<void> {
-    const name = nameOf(row.form_state, row.artifact_type);
+    const name = nameOf(row, row.form_state);
     if (!(await confirm(`Delete the draft ${name}?`, "What was stored from it stays.", "Delete"))) return;
     await send("DELETE", `/api/v1/drafts/${row.id}`);
     reload();
@@ -70,9 +70,7 @@ function Drafts() {
     {
       key: "name",
       title: "Draft",
-      render: (row: DraftRow) => (
-        <Link to={href("author", row.id)}>{nameOf(row.form_state, row.artifact_type)}</Link>
-      ),
+      render: (row: DraftRow) => <Link to={href("author", row.id)}>{nameOf(row, row.form_state)}</Link>,
     },
     { key: "kind", title: "Of", render: (row: DraftRow) => titleOf(row.artifact_type) },
     { key: "changed", title: "Changed", render: (row: DraftRow) => <When at={row.updated_at} /> },
@@ -110,14 +108,6 @@ function Content({ kind }: { kind: string }) {
   const { items, more, error, loading, reload } = usePages<ContentRow>(at);
   const artifact = ARTIFACTS.find((one) => one.kind === kind);
 
-  async function edit(row: ContentRow): Promise<void> {
-    const made = await send<DraftRow>("POST", "/api/v1/drafts", {
-      artifact_type: artifact?.name,
-      artifact_id: row.id,
-    });
-    go(href("author", made.id));
-  }
-
   async function remove(row: ContentRow): Promise<void> {
     if (!(await confirm(`Delete ${row.name}?`, "It cannot be chosen any more.", "Delete"))) return;
     await send("DELETE", `${at}/${row.id}`);
@@ -135,7 +125,8 @@ function Content({ kind }: { kind: string }) {
       title: artifact?.title ?? kind,
       render: (row: ContentRow) => (
         <>
-          <strong>{row.name}</strong> <code title={row.id}>{shortId(row.id)}</code>
+          <Link to={href("author", "content", kind, row.id)}>{row.name}</Link>{" "}
+          <code title={row.id}>{shortId(row.id)}</code>
           {row.description && <span class="author-description">{row.description}</span>}
         </>
       ),
@@ -156,9 +147,6 @@ function Content({ kind }: { kind: string }) {
               Practise
             </Practise>
           )}
-          <Button kind="plain" label={`Edit ${row.name}`} onClick={() => edit(row)}>
-            Edit
-          </Button>
           <Button kind="plain" onClick={() => download(`${at}/${row.id}/export`, `${kind}-${row.id}.yaml`)}>
             Export
           </Button>

@@ -2,32 +2,47 @@
 
 import { useState } from "preact/hooks";
 import { Badge, Button, Choice } from "../../parts";
+import { Clash, Shown } from "./clash";
 import type { Desk } from "./desk";
-import { shownOf } from "./editing";
+import { same, shownOf } from "./editing";
 import { SchemaField } from "./fields";
+import { begun, heldOf } from "./held";
 import { beginning, formOf } from "./schemas";
-import { type ResourceDoc, type Schema, type Value, words } from "./types";
+import { type ArtifactDoc, type ContentRow, formsOf, type Schema, type Value, words } from "./types";
 
 interface Props {
   type: string;
-  doc: ResourceDoc;
-  needed: boolean;
+  docs: ArtifactDoc;
   desk: Desk;
+  /** The content that the draft is of, if it exists. */
+  content: ContentRow | null;
 }
 
-export function Resource({ type, doc, needed, desk }: Props) {
+export function Resource({ type, docs, desk, content }: Props) {
   const editing = desk.editing.value;
   const value = shownOf(editing)[type];
-  const forms = doc.form.filter((one) => one !== null);
+  const forms = formsOf(docs, type);
   const [first] = forms;
   if (!first) return null;
+  const needed = docs.needed_to_save.includes(type);
+  const held = content && heldOf(forms, content);
   const clashes = type in editing.theirs;
-  const { title, description } = { title: words(type), description: (doc.schema ?? first).description };
+  const { title, description } = {
+    title: words(type),
+    description: (docs.resource_types[type]?.schema ?? first).description,
+  };
+
+  function begin(): void {
+    for (const [one, value] of Object.entries(begun(type, docs, content))) {
+      if (!(one in shownOf(editing))) desk.type(one, value);
+    }
+  }
+
   return (
     <section class={`author-part${clashes ? " author-part-clash" : ""}`} aria-label={title}>
       <header class="author-part-head">
         <h2>{title}</h2>
-        {needed && !value && <Badge tone="quiet">needed</Badge>}
+        {needed && !value && !content && <Badge tone="quiet">needed</Badge>}
         {clashes && <Badge tone="warn">changed twice</Badge>}
         {!clashes && type in editing.mine && <Badge tone="info">typed</Badge>}
         {value && (
@@ -37,15 +52,33 @@ export function Resource({ type, doc, needed, desk }: Props) {
         )}
       </header>
       {description && <p class="author-hint">{description}</p>}
-      {clashes && <Clash type={type} desk={desk} />}
+      {clashes && (
+        <Clash
+          mine={editing.mine[type]}
+          theirs={editing.theirs[type]}
+          place="draft"
+          choose={(whose) => desk.choose(type, whose)}
+        />
+      )}
+      {held && !same(held, value) && <Held value={held} replaced={value !== undefined} />}
       {value ? (
         <Filled type={type} value={value} forms={forms} desk={desk} />
       ) : (
-        <Button kind="plain" onClick={() => desk.type(type, beginning(first, first) as Value)}>
-          Write it oneself
+        <Button kind="plain" onClick={begin}>
+          {held ? "Change it" : "Write it oneself"}
         </Button>
       )}
     </section>
+  );
+}
+
+/** What is stored, where the draft says something else or nothing. */
+function Held({ value, replaced }: { value: Value; replaced: boolean }) {
+  return (
+    <details class="author-group" open={!replaced}>
+      <summary>{replaced ? "Stored now, which this takes the place of" : "Stored now"}</summary>
+      <Shown value={value} />
+    </details>
   );
 }
 
@@ -84,34 +117,4 @@ function Filled({ type, value, forms, desk }: FilledProps) {
       />
     </>
   );
-}
-
-/** Show both versions, and let one choose; until then neither is lost. */
-function Clash({ type, desk }: { type: string; desk: Desk }) {
-  const { mine, theirs } = desk.editing.value;
-  return (
-    <div class="author-clash" role="alert">
-      <p>This was changed elsewhere while you typed. Nothing is lost; choose which one stays.</p>
-      <div class="author-versions">
-        <Version title="Yours" value={mine[type] ?? null} keep={() => desk.choose(type, "mine")} />
-        <Version title="In the draft" value={theirs[type] ?? null} keep={() => desk.choose(type, "theirs")} />
-      </div>
-    </div>
-  );
-}
-
-function Version({ title, value, keep }: { title: string; value: Value | null; keep(): void }) {
-  return (
-    <figure class="author-version">
-      <figcaption>{title}</figcaption>
-      {value ? <Shown value={value} /> : <p>Taken away</p>}
-      <Button onClick={keep}>Keep {title === "Yours" ? "mine" : "the draft's"}</Button>
-    </figure>
-  );
-}
-
-function Shown({ value }: { value: Value }) {
-  const [only, ...more] = Object.values(value);
-  const text = more.length === 0 && typeof only === "string" ? only : JSON.stringify(value, null, 2);
-  return <pre class="author-value">{text}</pre>;
 }

@@ -2,15 +2,31 @@
 
 import type { Schema, Value } from "./types";
 
-/** A schema without reference, and without the choice of null. */
+/** A schema without reference, and without the choice of null; one with several choices has no form. */
 export function plain(schema: Schema, root: Schema): Schema {
   if (schema.$ref) {
     const name = schema.$ref.slice(schema.$ref.lastIndexOf("/") + 1);
     const named = root.$defs?.[name];
     return named ? plain(named, root) : {};
   }
-  const other = schema.anyOf?.find((one) => one.type !== "null");
-  return other ? { ...plain(other, root), title: schema.title, default: schema.default } : schema;
+  if (!schema.anyOf) return schema;
+  const [other, ...more] = schema.anyOf.filter((one) => one.type !== "null");
+  if (!other || more.length > 0) return {};
+  const nullable = schema.anyOf.length > 1;
+  return { ...plain(other, root), title: schema.title, default: schema.default, nullable };
+}
+
+/** A schema of content without the ids of its parts, which the server gives. */
+export function withoutIds(schema: Schema): Schema {
+  const $defs = Object.fromEntries(
+    Object.entries(schema.$defs ?? {}).map(([name, def]) => [name, without(def)]),
+  );
+  return { ...without(schema), $defs };
+}
+
+function without(schema: Schema): Schema {
+  const { id: _, ...properties } = schema.properties ?? {};
+  return { ...schema, properties, required: schema.required?.filter((name) => name !== "id") ?? [] };
 }
 
 /** What a form begins with. */

@@ -72,7 +72,7 @@ function AtOnce({ desk, artifact, id }: { desk: Desk; artifact: string; id: stri
   }
   if (artifact !== "scenario") return null;
   return (
-    <Practise of="practice" id={() => practiceOf(id, nameOf(form, artifact))}>
+    <Practise of="practice" id={() => practiceOf(id, nameOf(desk.row, form))}>
       Practise at once
     </Practise>
   );

@@ -7,10 +7,21 @@ export interface DraftRow {
   id: string;
   artifact_type: string;
   artifact_id: string | null;
+  /** The version of the content when the draft was made. */
+  base_version: number | null;
   version: number;
   form_state: Form;
   created_at: string;
   updated_at: string;
+}
+
+/** A run of generate that writes into a draft. */
+export interface DraftRun {
+  run_id: string;
+  state: "running" | "done" | "failed";
+  save: boolean;
+  resource_types: string[];
+  resources: string[];
 }
 
 export interface Schema {
@@ -33,6 +44,8 @@ export interface Schema {
   maxItems?: number;
   $ref?: string;
   $defs?: Record<string, Schema>;
+  /** Null may be chosen; said by `plain`. */
+  nullable?: boolean;
 }
 
 export interface ResourceDoc {
@@ -45,15 +58,20 @@ export interface ArtifactDoc {
   artifact_type: string;
   needed_to_save: string[];
   resource_types: Record<string, ResourceDoc>;
+  content: Schema | null;
 }
 
-export interface ContentRow {
+/** The forms in which a part of a draft may be kept. */
+export function formsOf(docs: ArtifactDoc, type: string): Schema[] {
+  return docs.resource_types[type]?.form.filter((one) => one !== null) ?? [];
+}
+
+export interface ContentRow extends Value {
   id: string;
   kind: string;
   name: string;
   description?: string;
   version: number;
-  updated_at?: string;
 }
 
 /** What can be made here: its name in the contract, what people call it, and where it is stored. */
@@ -73,10 +91,17 @@ export function titleOf(artifact: string): string {
   return ARTIFACTS.find(({ name }) => name === artifact)?.title ?? artifact;
 }
 
+/** The kind of content that is made of it. */
+export function kindOf(artifact: string): string {
+  return ARTIFACTS.find(({ name }) => name === artifact)?.kind ?? artifact;
+}
+
 /** The name of a draft: what its form says, or what it is to become. */
-export function nameOf(form: Form, artifact: string): string {
+export function nameOf({ artifact_type, artifact_id }: DraftRow, form: Form): string {
   const name = form.names?.name;
-  return typeof name === "string" && name.trim() ? name : `New ${titleOf(artifact).toLowerCase()}`;
+  if (typeof name === "string" && name.trim()) return name;
+  const title = titleOf(artifact_type).toLowerCase();
+  return artifact_id ? `Changes to a ${title}` : `New ${title}`;
 }
 
 /** A name of the contract as words: `pass_points` as Pass points. */
