@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from schemas.envelope import MAX_SAFE_INTEGER, ErrorCode, Id, JsonObject, Payload, ServerEvent
 from schemas.stored import Owner
@@ -93,8 +93,20 @@ class OpsEntry(ServerEvent):
     code: ErrorCode | None = None
 
 
+class OpsWaiting(BaseModel):
+    """What waits for a free process, in all of them: runs of tests, batch jobs, results, documents."""
+
+    test: int = 0
+    batch: int = 0
+    evaluator: int = 0
+    index: int = 0
+
+
 class OpsBeat(ServerEvent):
-    """Tells operators every second how a process is doing; `errors` are the last second's error logs."""
+    """Tells operators every second how a process is doing; `errors` are the last second's error logs.
+
+    `waiting` is told by one process for all.
+    """
 
     event: ClassVar[str] = "ops_beat"
 
@@ -106,6 +118,7 @@ class OpsBeat(ServerEvent):
     jobs: int
     errors: int
     loop_lag_ms: float
+    waiting: OpsWaiting | None = None
 
 
 class RoomReset(ServerEvent):

@@ -31,7 +31,7 @@ from server.engine.grading import Grader
 from server.engine.playground.rooms import playground_base
 from server.engine.replay.rooms import test_base
 from server.engine.tasks import Tasks
-from server.engine.watching import Beat, Playback
+from server.engine.watching import Beat, Playback, Queues
 from server.errors import Unavailable
 from server.idempotency import Once
 from server.llm import Completions, Models, make_embedder
@@ -269,6 +269,7 @@ def _assemble(
     )
     batching(app, settings, process=process, sealing=sealing)
     evaluating(app, settings, process=process)
+    app[keys.QUEUES] = Queues(store.waiting, process)
     app[keys.BEAT] = Beat(process=process.name, hub=hub, bell=bell, figures=partial(figures_of, app))
     once = app[keys.ONCE] = Once(store.requests, process)
     app[keys.DISPATCH] = Dispatcher(services, once=once, max_depth=settings.max_json_depth)
@@ -321,6 +322,7 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
         app[keys.INDEX_JOBS],
         app[keys.RETENTION],
         app[keys.BEAT],
+        app[keys.QUEUES],
         app[keys.INDEXES],
     )
     parts = (process, app[keys.BELL], hub.log, hub, *keepers)

@@ -469,6 +469,7 @@ export interface OpsBeat {
   jobs: number;
   errors: number;
   loop_lag_ms: number;
+  waiting?: OpsWaiting | null;
   room?: string;
   offset?: number;
   at?: number;
@@ -484,6 +485,13 @@ export interface OpsEntry {
   room?: string;
   offset?: number;
   at?: number;
+}
+
+export interface OpsWaiting {
+  test?: number;
+  batch?: number;
+  evaluator?: number;
+  index?: number;
 }
 
 export interface Owner {

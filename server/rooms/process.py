@@ -24,6 +24,7 @@ class Process:
         self.lease = 1  # counts up when one was lost: what was owned before belongs to others since
         self._store = store
         self._beaten_at = float("-inf")
+        self._seen: set[str] = set()
         self._on_lost: list[Callable[[], None]] = []
         self._on_epoch: list[Callable[[], None]] = []
 
@@ -54,7 +55,18 @@ class Process:
 
         Raises Unavailable.
         """
-        return await self._store.living(within=within)
+        found = await self._store.living(within=within)
+        if not within:
+            self._seen = found
+        return found
+
+    @property
+    def foremost(self) -> bool:
+        """Tell whether this is the first of the living processes, as they were last looked at.
+
+        For what one process is enough for; for some seconds there may be two of them, or none.
+        """
+        return self.alive and self.name == min(self._seen, default="")
 
     async def beat(self) -> None:
         """Prolong the lease; raises Unavailable."""

@@ -44,6 +44,7 @@ from server.store.sessions import SessionStore
 from server.store.tests import INDEXES as TEST_INDEXES
 from server.store.tests import InvocationStore, RecordingStore, RunStore, TestStore
 from server.store.tracing import Commands
+from server.store.waiting import WaitingStore
 
 Documents = AsyncIOMotorDatabase[dict[str, Any]]
 
@@ -88,6 +89,7 @@ class Store:
         self.pipeline_files = PipelineFileStore(self.database)
         self.chunks = ChunkStore(self.database)
         self.indexing = IndexingStore(self.database)
+        self.waiting = WaitingStore(self.database)
 
     async def prepare(self) -> None:
         """Create the indexes and the log's epoch; safe to repeat and to run in several processes at once."""
@@ -115,6 +117,9 @@ class Store:
                         IndexModel([("org", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)]),
                     ]
                 )
+            await self.database.generations.create_indexes(
+                [IndexModel([("draft_id", ASCENDING), ("created_at", DESCENDING)], sparse=True)]
+            )
             await self.database.chats.create_indexes(
                 [
                     IndexModel([("reply.owner", ASCENDING)], sparse=True),

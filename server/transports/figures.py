@@ -26,4 +26,5 @@ def figures_of(app: web.Application) -> Figures:
         deltas=hub.log.deltas,
         deliveries=hub.deliveries,
         errors=ERRORS.total,
+        waiting=app[keys.QUEUES].waiting,
     )

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from schemas.room import OpsWaiting
 from server.logs import ERRORS
 from server.transports import keys
 from server.transports.documents.told import Media, told
@@ -47,6 +48,8 @@ class Figures(Collector):
         for name, text, value in self._counters():
             yield CounterMetricFamily(f"greenroom_{name}", text, value=value)
         yield self._ended()
+        if (waiting := self._app[keys.QUEUES].waiting) is not None:
+            yield _waiting(waiting)
 
     def _gauges(self) -> tuple[Figure, ...]:
         app = self._app
@@ -112,6 +115,18 @@ class Figures(Collector):
             for reason, count in ({SLOW: 0} | ended).items():
                 found.add_metric((transport, reason), count)
         return found
+
+
+def _waiting(waiting: OpsWaiting) -> Metric:
+    """Return how much waits in all processes; one of them tells it."""
+    found = GaugeMetricFamily(
+        "greenroom_jobs_waiting",
+        "Runs of tests, batch jobs, results and documents that wait, told by one process for all",
+        labels=("kind",),
+    )
+    for kind, count in waiting.model_dump().items():
+        found.add_metric((kind,), count)
+    return found
 
 
 def _open_files() -> int:

@@ -31,7 +31,7 @@ from server.engine.playground.retrieval.retrieval import Retrieval
 from server.engine.playground.retrieval.syncing import Indexes
 from server.engine.replay.keeper import TestKeeper
 from server.engine.tasks import Tasks
-from server.engine.watching import Beat
+from server.engine.watching import Beat, Queues
 from server.idempotency import Once
 from server.jobs import Jobs
 from server.llm import Completions, Embedder, Models
@@ -80,6 +80,7 @@ OUTBOXES = web.AppKey("outboxes", Outboxes)
 BROKEN = web.AppKey("broken", asyncio.Event)  # set when the process cannot go on
 RETENTION = web.AppKey("retention", Retention)
 BEAT = web.AppKey("beat", Beat)
+QUEUES = web.AppKey("queues", Queues)
 TASKS = web.AppKey("tasks", Tasks)
 GENERATION_KEEPER = web.AppKey("generation_keeper", GenerationKeeper)
 DRAFTS = web.AppKey("drafts", Drafts)

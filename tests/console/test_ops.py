@@ -52,6 +52,20 @@ async def test_what_starts_and_fails_is_told_at_once(console: Console) -> None:
     await expect(happened.locator("tbody tr").filter(has_text="ended")).to_have_count(0)
 
 
+async def test_what_waits_is_seen_to_rise_and_fall(console: Console) -> None:
+    visitor = await console.visit("ops")
+    await visitor.open("ops")
+    page = visitor.page
+    await expect(page.locator(tile("Jobs waiting")).first).to_have_text("0")
+    documents = console.store.database.pipeline_documents
+    rows = [{"_id": new(), "id": str(n), "pipeline_id": new(), "state": "queued"} for n in range(3)]
+    await documents.insert_many(rows)
+    await expect(page.locator(tile("Jobs waiting"))).to_have_text(["3", "3 documents"])
+    await expect(page.get_by_role("figure", name="Jobs waiting")).to_contain_text("3 now")
+    await documents.delete_many({"_id": {"$in": [row["_id"] for row in rows]}})
+    await expect(page.locator(tile("Jobs waiting"))).to_have_text(["0"])
+
+
 async def test_what_happened_before_one_came_is_shown(console: Console) -> None:
     server, learner = console.server, new()
     async with socket(server.url, {"token": server.token(learner)}) as client:

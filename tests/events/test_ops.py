@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
@@ -11,12 +12,15 @@ from schemas.envelope import Role
 from schemas.stored import Owner
 from server.engine.ids import new
 from server.engine.watching.ops import ops_event
+from server.llm.scripted import ScriptedModel
 from server.transports import keys
 from tests.conftest import Cast
+from tests.support import trials
 from tests.support.attempts import Client, Data, begin, one_after_another, refused
 from tests.support.clients import Recorder
-from tests.support.running import Server
+from tests.support.running import Server, load_pack, running, settings_for
 from tests.support.staff import Staff, staff_of
+from tests.support.trials import HANGING
 
 BEAT = {
     "process",
@@ -196,7 +200,7 @@ async def test_the_beat(server: Server, cast: Cast, staff: Staff) -> None:
     assert loop.time() - began > 0.9
     for watcher in watchers:
         for beat in watcher.named("ops_beat"):
-            assert set(beat) == BEAT
+            assert set(beat) - {"waiting"} == BEAT
             assert beat["connections"] >= 1
             assert beat["loop_lag_ms"] >= 0
         assert len({b["process"] for b in watcher.named("ops_beat")}) == len(server.siblings) + 1
@@ -215,6 +219,46 @@ async def test_the_beat_counts_what_goes_on(server: Server, cast: Cast, staff: S
     await ops.when(lambda: any(b["deliveries_per_s"] >= 5 for b in ops.named("ops_beat")))
     await talk.client.send("attempt_stop", chat_id=talk.chat_id)
     await talk.client.until("attempt_stopped")
+
+
+async def test_what_waits_is_told_by_one_process_for_all(server: Server, staff: Staff) -> None:
+    ops = await staff.socket("ops")
+    await ops.send("room_join", room="ops")
+    await ops.when(lambda: any("waiting" in beat for beat in ops.named("ops_beat")))
+    (teller,) = {beat["process"] for beat in ops.named("ops_beat") if "waiting" in beat}
+    living = await server.app[keys.PROCESS].living()
+    assert teller == min(living)
+    assert len(living) == len(server.siblings) + 1
+    found = await ops.until("ops_beat", process=teller, count=len(ops.named("ops_beat", process=teller)) + 1)
+    assert set(found["waiting"]) == {"test", "batch", "evaluator", "index"}
+
+
+async def test_what_waits_rises_while_workers_are_busy_and_falls(
+    mongod_url: str, model: tuple[ScriptedModel, str]
+) -> None:
+    scripted, model_url = model
+    scripted.script([HANGING])
+    async with running(settings_for(mongod_url, model_url, job_slots=1)) as (url, app):
+        await load_pack(app)
+        server = Server(url=url, app=app, model=scripted, model_url=model_url.removesuffix("/v1"))
+        async with staff_of(server) as staff:
+            ops, author = await staff.socket("ops"), await staff.socket("author")
+            await ops.send("room_join", room="ops")
+            await ops.when(lambda: waits(ops) == {"test": 0, "batch": 0, "evaluator": 0, "index": 0})
+            trial = await trials.begin(author)
+            await author.send("test_group", **trial.ids)
+            await ops.when(lambda: waits(ops).get("test", 0) > 0)
+            async with aiohttp.ClientSession() as http, http.get(f"{url}/metrics") as answer:
+                assert 'greenroom_jobs_waiting{kind="test"} 1.0' in await answer.text()
+            scripted.script([{"reply": "Done."}])
+            await author.send("test_stop", invocation_id=trial.invocation_id)
+            await ops.when(lambda: waits(ops).get("test") == 0)
+
+
+def waits(ops: Recorder) -> Data:
+    """Return what waits, as it was told last."""
+    told: list[Data] = [beat["waiting"] for beat in ops.named("ops_beat") if "waiting" in beat]
+    return told[-1] if told else {}
 
 
 async def test_who_has_left_hears_no_beat(server: Server, staff: Staff) -> None:

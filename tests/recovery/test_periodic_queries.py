@@ -76,6 +76,7 @@ async def ask(store: Store) -> None:
     await store.invocations.unsettled()
     await store.runs.queued()
     await store.runs.ungraded()
+    await store.waiting.counts()
     await store.runs.uncounted()
     await store.runs.orphaned(living, besides=[new()])
     await store.runs.orphaned_gradings(living, besides=[new()])

@@ -2,5 +2,6 @@
 
 from server.engine.watching.beat import Beat, Figures
 from server.engine.watching.playback import Playback
+from server.engine.watching.queues import Queues
 
-__all__ = ["Beat", "Figures", "Playback"]
+__all__ = ["Beat", "Figures", "Playback", "Queues"]

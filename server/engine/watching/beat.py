@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import structlog
 
-from schemas.room import OpsBeat
+from schemas.room import OpsBeat, OpsWaiting
 from server.errors import Unavailable
 from server.rooms.bell import Bell
 from server.rooms.families import OPS
@@ -26,6 +26,7 @@ class Figures(NamedTuple):
     deltas: int
     deliveries: int
     errors: int
+    waiting: OpsWaiting | None
 
 
 class Beat:
@@ -63,6 +64,7 @@ class Beat:
             deliveries_per_s=round((now.deliveries - before.deliveries) / seconds, 1),
             errors=now.errors - before.errors,
             loop_lag_ms=round(lag * 1000, 2),
+            waiting=now.waiting,
         )
 
     async def _listen(self) -> None:

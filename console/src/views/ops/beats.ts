@@ -1,20 +1,18 @@
 /** The beats of processes, second by second for ten minutes. Pure. */
 
-export interface Beat {
-  process: string;
-  connections: number;
-  replies_running: number;
-  deltas_per_s: number;
-  deliveries_per_s: number;
-  jobs: number;
-  errors: number;
-  loop_lag_ms: number;
-}
+import type { OpsBeat } from "../../wire";
 
-export type Figure = Exclude<keyof Beat, "process">;
+export type Figure =
+  | "connections"
+  | "replies_running"
+  | "deliveries_per_s"
+  | "jobs"
+  | "waiting"
+  | "errors"
+  | "loop_lag_ms";
 
 export interface Heard {
-  beat: Beat;
+  beat: OpsBeat;
   at: number; // ms
 }
 
@@ -26,7 +24,7 @@ export const KEPT_S = 600;
 export const SILENT_MS = 2_500;
 
 /** Keep a beat, and nothing that is older than ten minutes. */
-export function keep(beats: Beats, beat: Beat, at: number): void {
+export function keep(beats: Beats, beat: OpsBeat, at: number): void {
   const heard = beats.get(beat.process) ?? [];
   heard.push({ beat, at });
   beats.set(beat.process, heard);
@@ -64,7 +62,7 @@ export function lineOf(
       const one = heard[next] as Heard;
       if (one.at >= (second + 1) * 1000) break;
       const inside = one.at >= second * 1000;
-      if (inside) sum = figure === "errors" ? (sum ?? 0) + one.beat.errors : one.beat[figure];
+      if (inside) sum = figure === "errors" ? (sum ?? 0) + one.beat.errors : figureOf(one.beat, figure);
       before = one;
     }
     line.push(sum ?? held(before, figure, second));
@@ -74,16 +72,24 @@ export function lineOf(
 
 function held(before: Heard | null, figure: Figure, second: number): number | null {
   if (!before || (second + 1) * 1000 - before.at > SILENT_MS) return null;
-  return figure === "errors" ? 0 : before.beat[figure];
+  return figure === "errors" ? 0 : figureOf(before.beat, figure);
 }
 
-/** All processes together: sums, and of the loop's lag the worst; null where all were silent. */
+/** A figure of a beat; what waits is told by one process for all, and added up over its kinds. */
+function figureOf(beat: OpsBeat, figure: Figure): number | null {
+  if (figure !== "waiting") return beat[figure];
+  return beat.waiting ? Object.values(beat.waiting).reduce((sum, count) => sum + count, 0) : null;
+}
+
+/** All processes together: sums, the worst lag, and what one tells for all; null where all were silent. */
 export function together(lines: (number | null)[][], figure: Figure): (number | null)[] {
   const [first = []] = lines;
   return first.map((_, index) => {
     const there = lines.map((line) => line[index] ?? null).filter((value) => value !== null);
     if (there.length === 0) return null;
-    return figure === "loop_lag_ms" ? Math.max(...there) : there.reduce((sum, value) => sum + value, 0);
+    return figure === "loop_lag_ms" || figure === "waiting"
+      ? Math.max(...there)
+      : there.reduce((sum, value) => sum + value, 0);
   });
 }
 

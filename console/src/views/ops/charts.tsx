@@ -2,16 +2,8 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { Chart, Choice } from "../../parts";
-import { type Beats, type Figure, lineOf, secondsUpTo, together } from "./beats";
-
-const CHARTS: { figure: Figure; title: string; unit: string }[] = [
-  { figure: "connections", title: "Connections", unit: "" },
-  { figure: "deliveries_per_s", title: "Deliveries", unit: "/s" },
-  { figure: "replies_running", title: "Running replies", unit: "" },
-  { figure: "jobs", title: "Jobs in work", unit: "" },
-  { figure: "loop_lag_ms", title: "Loop lag", unit: "ms" },
-  { figure: "errors", title: "Errors logged", unit: "/s" },
-];
+import { type Beats, lineOf, secondsUpTo, together } from "./beats";
+import { FIGURES, type Shown } from "./figures";
 
 interface Props {
   beats: Beats;
@@ -38,8 +30,8 @@ export function Charts({ beats, now }: Props) {
         )}
       </header>
       <div class="ops-charts">
-        {CHARTS.map((chart) => (
-          <OneChart key={chart.figure} {...chart} beats={beats} now={now} apart={apart && several} />
+        {FIGURES.map((shown) => (
+          <OneChart key={shown.figure} {...{ shown, beats, now }} apart={apart && several && !shown.common} />
         ))}
       </div>
     </section>
@@ -47,13 +39,12 @@ export function Charts({ beats, now }: Props) {
 }
 
 interface OneProps extends Props {
-  figure: Figure;
-  title: string;
-  unit: string;
+  shown: Shown;
   apart: boolean;
 }
 
-function OneChart({ figure, title, unit, beats, now, apart }: OneProps) {
+function OneChart({ shown, beats, now, apart }: OneProps) {
+  const { figure, title, unit, says } = shown;
   const { times, series } = useMemo(() => {
     const times = secondsUpTo(now);
     const lines = [...beats].map(([process, heard]) => ({
@@ -72,6 +63,7 @@ function OneChart({ figure, title, unit, beats, now, apart }: OneProps) {
   return (
     <div class="ops-chart">
       <Chart title={title} unit={unit} series={series} times={times} />
+      <p class="ops-says">{says}</p>
     </div>
   );
 }

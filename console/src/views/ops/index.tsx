@@ -1,21 +1,14 @@
 /** Operations: how the processes do, second by second, and what starts, ends and fails. */
 
 import { Badge, Busy, Failure, Page } from "../../parts";
-import { ms, number } from "../../parts/format";
+import { number } from "../../parts/format";
 import { Activity, Counts, Running } from "./activity";
-import { type Beats, type Figure, lineOf, newest, SILENT_MS, together } from "./beats";
+import { type Beats, lineOf, newest, SILENT_MS, together } from "./beats";
 import { Charts } from "./charts";
+import { FIGURES } from "./figures";
 import { useBeats, useOps } from "./live";
 import { Processes } from "./processes";
 import "./style.css";
-
-const TILES: { figure: Figure; title: string; show(value: number): string }[] = [
-  { figure: "connections", title: "Connections", show: number },
-  { figure: "deliveries_per_s", title: "Deliveries/s", show: (value) => number(Math.round(value)) },
-  { figure: "replies_running", title: "Running replies", show: number },
-  { figure: "jobs", title: "Jobs in work", show: number },
-  { figure: "loop_lag_ms", title: "Loop lag", show: ms },
-];
 
 export default function OpsView() {
   const { beats, now } = useBeats();
@@ -57,21 +50,47 @@ function Tiles({ beats, now }: { beats: Beats; now: number }) {
   const second = [Math.floor(now / 1000) - 1]; // the present one has not heard everybody yet
   return (
     <dl class="ops-tiles">
-      <Tile title="Processes" value={String(beating)} />
-      {TILES.map(({ figure, title, show }) => {
+      <Tile title="Processes" says="Processes that beat, workers among them." value={String(beating)} />
+      {FIGURES.map(({ figure, title, says, write }) => {
         const lines = [...beats.values()].map((heard) => lineOf(heard, figure, second));
         const value = together(lines, figure)[0] ?? null;
-        return <Tile key={figure} title={title} value={value === null ? "–" : show(value)} />;
+        const more = figure === "waiting" ? kindsOf(beats) : "";
+        return <Tile key={figure} {...{ title, says, more }} value={value === null ? "–" : write(value)} />;
       })}
     </dl>
   );
 }
 
-function Tile({ title, value }: { title: string; value: string }) {
+/** What waits, by kind, as it was told last. */
+function kindsOf(beats: Beats): string {
+  const told = newest(beats).filter(({ beat }) => beat.waiting);
+  const [last] = told.sort((one, other) => other.at - one.at);
+  return Object.entries(last?.beat.waiting ?? {})
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${number(count)} ${KINDS[kind] ?? kind}`)
+    .join(", ");
+}
+
+const KINDS: Record<string, string> = {
+  test: "runs of tests",
+  batch: "batch jobs",
+  evaluator: "results",
+  index: "documents",
+};
+
+interface TileProps {
+  title: string;
+  says: string;
+  value: string;
+  more?: string;
+}
+
+function Tile({ title, says, value, more }: TileProps) {
   return (
-    <div class="ops-tile">
+    <div class="ops-tile" title={says}>
       <dt>{title}</dt>
       <dd>{value}</dd>
+      {more && <dd class="ops-more">{more}</dd>}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { get } from "../../rest";
 import { type Entry, useRoom } from "../../rooms";
 import { on } from "../../socket";
-import { type Beat, type Beats, keep } from "./beats";
+import { type Beats, keep } from "./beats";
 import { OPS, type Told, toldIn } from "./fold";
 
 const TICK_MS = 1_000;
@@ -16,10 +16,15 @@ const beats: Beats = new Map();
 /** Take beats, and look at the clock each second: silence is to be seen too. */
 export function useBeats(): { beats: Beats; now: number } {
   const [now, setNow] = useState(Date.now());
-  useEffect(() => on("ops_beat", (beat) => keep(beats, beat as Beat, Date.now())), []);
+  useEffect(() => on("ops_beat", (beat) => keep(beats, beat, Date.now())), []);
   useEffect(() => {
-    const timer = setInterval(() => !document.hidden && setNow(Date.now()), TICK_MS);
-    return () => clearInterval(timer);
+    const look = () => !document.hidden && setNow(Date.now());
+    const timer = setInterval(look, TICK_MS);
+    document.addEventListener("visibilitychange", look);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", look);
+    };
   }, []);
   return { beats, now };
 }
