@@ -72,6 +72,14 @@ class Addresses:
             )
 
 
+def counted_as(address: str) -> str:
+    """Return what a client's address counts as: of IPv6 its /64, for one client may have all of it."""
+    parsed = _parsed(address)
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return address
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
 def network(text: str) -> Network:
     """Return the network that an address or a network in CIDR notation names; raises ValueError."""
     return ipaddress.ip_network(text.strip(), strict=False)

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from server.errors import RateLimited
 from server.settings import Settings
+from server.transports.addresses import counted_as
 from server.transports.socketio.outbox import REPLACED
 
 ANSWER_SECONDS = 3.0
@@ -96,11 +97,12 @@ class Admission:
 
     def at_address(self, address: str) -> Place:
         """Give a place to one more connection of an address; raises RateLimited."""
-        if len(self.addresses.of(address)) >= self._per_address:
+        name = counted_as(address)
+        if len(self.addresses.of(name)) >= self._per_address:
             raise RateLimited(
                 f"This address has {self._per_address} connections already.", retry_after=self.patience
             )
-        return self.addresses.add(address)
+        return self.addresses.add(name)
 
     async def of_identity(self, identity: str, connection: Probed) -> Place:
         """Give a place to one more connection of an identity; raises RateLimited.

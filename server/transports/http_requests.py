@@ -10,6 +10,7 @@ from server.dispatch import check_values
 from server.engine.access import Identity
 from server.errors import BadRequest, Unauthenticated
 from server.transports import keys
+from server.transports.addresses import counted_as
 
 BODY_SECONDS = 10.0
 
@@ -89,12 +90,16 @@ def limit(
     Guests count for their address too, where more fits: anybody can be a new one with each request. Streams
     are counted by themselves: a browser whose stream is refused gives up.
     """
-    name = request.app[keys.ADDRESSES].of(request) if is_new else identity.key
+    name = _address(request) if is_new else identity.key
     request.app[keys.BUCKETS].take(f"{what} {name}", asyncio.get_running_loop().time())
     if identity.kind == "guest":
         _count_address(request, what=what)
 
 
 def _count_address(request: web.Request, *, what: Literal["event", "stream"] = "event") -> None:
-    name = f"{what} {request.app[keys.ADDRESSES].of(request)}"
+    name = f"{what} {_address(request)}"
     request.app[keys.ADDRESS_BUCKETS].take(name, asyncio.get_running_loop().time())
+
+
+def _address(request: web.Request) -> str:
+    return counted_as(request.app[keys.ADDRESSES].of(request))

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 from aiohttp import web
 
-from server.transports.addresses import Addresses
+from server.transports.addresses import Addresses, counted_as
 from server.transports.admission import Counts, Place
 
 log = structlog.get_logger(__name__)
@@ -26,8 +26,9 @@ class Peers:
         peer = self._addresses.peer(transport)
         if peer is None:
             return Place(lambda place: None)
-        if len(self.places.of(peer)) < self._most:
-            return self.places.add(peer)
+        name = counted_as(peer)
+        if len(self.places.of(name)) < self._most:
+            return self.places.add(name)
         if not self._warned:
             self._warned = True
             log.warning("an address has too many connections; those beyond are closed", address=peer)

@@ -136,6 +136,9 @@ async def test_clients_behind_one_proxy_are_counted_apart(mongod_url: str, model
             for status in (200, 429):
                 async with http.get(address, headers={"X-Forwarded-For": forwarded}) as response:
                     assert response.status == status
+        for forwarded, status in (("2001:db8::1", 200), ("2001:db8::2", 429), ("2001:db8:0:1::1", 200)):
+            async with http.get(address, headers={"X-Forwarded-For": forwarded}) as response:
+                assert response.status == status, forwarded
 
 
 @pytest.mark.parametrize("wrong", ["proxy.example.org", "10.0.0.0/99", "*", "10.0.0.1:80"])

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import bcrypt
+import orjson
 import pytest
 import pytest_asyncio
 import socketio
@@ -18,8 +19,10 @@ from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
 from server.transports import keys
 from server.transports.socketio import admin_door
+from server.transports.socketio.admin import Admin
 from server.transports.socketio.admin_door import Door
 from server.transports.socketio.admin_watcher import AdminLimits
+from server.transports.socketio.peer import Refusal
 from server.transports.socketio.server import SocketTransport
 from tests.support.attempts import begin
 from tests.support.clients import PATIENCE, socket
@@ -255,12 +258,17 @@ async def test_nothing_is_told_that_opens_or_quotes_anything(watched: Server) ->
             assert secret not in told
 
 
-def limit(server: Server, **changes: int) -> None:
-    """Set limits for those who begin to watch from now on."""
+def admin(server: Server) -> Admin:
+    """Return what lets watchers in."""
     transport = server.app[keys.SOCKETS]
     assert isinstance(transport, SocketTransport)
     assert transport._admin is not None
-    transport._admin.limits = AdminLimits(**changes)
+    return transport._admin
+
+
+def limit(server: Server, **changes: int) -> None:
+    """Set limits for those who begin to watch from now on."""
+    admin(server).limits = AdminLimits(**changes)
 
 
 async def test_many_sockets_come_in_batches_and_watchers_are_limited(watched: Server) -> None:
@@ -294,6 +302,53 @@ async def test_a_watcher_that_falls_behind_is_cut_and_forgotten(watched: Server)
     limit(watched, watchers=1)
     async with watching(watched.url, {"sessionId": session}) as next_one:
         await next_one.until("server_stats")
+
+
+async def raw(ws: aiohttp.ClientWebSocketResponse, start: str) -> str:
+    """Read a socket until a text that begins so."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            text = await ws.receive_str()
+            if text.startswith(start):
+                return text
+
+
+async def test_who_leaves_before_being_told_is_told_nothing(watched: Server) -> None:
+    async with watching(watched.url) as watch, aiohttp.ClientSession() as http:
+        (session,) = await watch.until("session")
+        await watch.until("server_stats")
+        address = f"{watched.url}/socket.io/?EIO=4&transport=websocket"
+        async with http.ws_connect(address) as ws:
+            await raw(ws, "0")
+            await ws.send_str("40/admin," + orjson.dumps({"sessionId": session}).decode())
+            await ws.send_str("41/admin,")
+            await raw(ws, '42/admin,["config"')
+            told = len(watch.named("server_stats"))
+            await watch.when(lambda: len(watch.named("server_stats")) > told + 1)
+            assert [task.get_name() for task in asyncio.all_tasks()].count("admin watcher") == 1
+
+
+async def test_after_an_error_the_next_watcher_is_told(watched: Server) -> None:
+    peers: dict[str, Any] = admin(watched).server.peers
+    async with watching(watched.url) as watch:
+        await watch.until("server_stats")
+        peers["broken"] = None
+        async with asyncio.timeout(PATIENCE):
+            await watch.client.wait()
+    del peers["broken"]
+    async with watching(watched.url) as watch:
+        await watch.until("server_stats")
+
+
+async def test_addresses_of_one_network_try_together() -> None:
+    door = Door("ops", SecretStr(PASSWORD))
+    for number in range(admin_door.ATTEMPTS.burst):
+        with pytest.raises(Refusal, match="invalid credentials"):
+            await door.admit({}, address=f"2001:db8::{number}")
+    right = {"username": "ops", "password": PASSWORD}
+    with pytest.raises(Refusal, match="too many attempts"):
+        await door.admit(right, address="2001:db8::ffff")
+    assert await door.admit(right, address="2001:db8:0:1::1")
 
 
 async def test_a_hash_of_bcrypt_is_a_password_too() -> None:

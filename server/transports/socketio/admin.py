@@ -46,7 +46,6 @@ class Admin:
         self._hub = hub
         self._process = process
         self._watchers: dict[Client, Watcher] = {}
-        self._new: list[Watcher] = []
         self._looking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._began = time.monotonic()
@@ -69,8 +68,7 @@ class Admin:
             client.emit("config", {"supportedFeatures": FEATURES})
             if client.peer.socket.closed:
                 return
-            watcher = self._watchers[client] = Watcher(client, self.limits)
-            self._new.append(watcher)
+            self._watchers[client] = Watcher(client, self.limits)
             self._wake.set()
             if self._looking is None:
                 self._looking = asyncio.create_task(self._look(), name="admin")
@@ -108,6 +106,8 @@ class Admin:
             client.answer(event.ack_id, orjson.Fragment(refusal(event.name, error).ack))
 
     def _looked(self, task: "asyncio.Task[None]") -> None:
+        if self._looking is task:
+            self._looking = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("watching for the Admin UI broke", exc_info=error)
             for client in list(self._watchers):
@@ -115,20 +115,16 @@ class Admin:
 
     async def _look(self) -> None:
         view = View(self.server.peers)
-        self._new = list(self._watchers.values())
         self._counted = self._counts()
         while True:
             self._wake.clear()
-            new, self._new = self._new, []
-            told = [w for w in self._watchers.values() if w not in new]
-            changes = await view.look(tell=bool(told))
-            for watcher in told:
-                watcher.tell(changes)
-            shown = list(view.sockets.values())
-            for watcher in new:
-                watcher.begin(shown)
-            stats = event("server_stats", self._stats(view))
-            for watcher in (*told, *new):
+            changes = await view.look(tell=any(watcher.begun for watcher in self._watchers.values()))
+            shown, stats = list(view.sockets.values()), event("server_stats", self._stats(view))
+            for watcher in list(self._watchers.values()):  # also who has come meanwhile, and not who has left
+                if watcher.begun:
+                    watcher.tell(changes)
+                else:
+                    watcher.begin(shown)
                 watcher.tell(stats)
             try:
                 async with asyncio.timeout(LOOK_SECONDS):

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from server.errors import RateLimited
+from server.transports.addresses import counted_as
 from server.transports.rates import Buckets, Rate
 from server.transports.socketio.peer import Refusal
 
@@ -35,7 +36,7 @@ class Door:
         if isinstance(session, str) and self._sessions.get(session, 0.0) > time.monotonic():
             return None
         try:
-            self._attempts.take(address, time.monotonic())
+            self._attempts.take(counted_as(address), time.monotonic())
         except RateLimited as error:
             told = {"code": error.code, "message": "Too many attempts.", "retry_after": error.retry_after}
             raise Refusal("too many attempts; try again later", data=told) from error

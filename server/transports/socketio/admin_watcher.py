@@ -36,6 +36,11 @@ class Watcher:
         self._shown: Sequence[Shown] = ()
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Tell whether it knows of the sockets, so that it has to be told only what changes."""
+        return self._task is not None
+
     def begin(self, shown: Sequence[Shown]) -> None:
         """Tell of the sockets that there are; what is told later follows."""
         self._shown = shown
