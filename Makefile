@@ -64,9 +64,9 @@ check: .venv/.installed-dev console/node_modules/.installed
 	$(BIN)/mypy
 	cd console && $(NPM) run --silent check
 
-# pictures of the page for docs/, taken by the tests of its views
+# pictures of the page with the demo's content, for docs/
 screenshots: setup-test
-	GREENROOM_SHOTS=1 $(BIN)/python -m pytest -q tests/console
+	GREENROOM_SHOTS=1 $(BIN)/python -m pytest -q tests/console/test_pictures.py
 
 setup-test: .venv/.installed-dev console libraries $(CLIENTS)/node_modules/.installed
 

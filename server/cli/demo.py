@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -17,6 +18,9 @@ from server.engine.packs import Pack
 from server.settings import Settings
 from server.store import Store
 
+if TYPE_CHECKING:
+    from server.engine.playground.indexing.parts import Indexing
+
 CONTENT = Path(__file__).parents[2] / "content"
 ORG = "default"
 
@@ -29,10 +33,12 @@ def demo(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None
 
 async def _demo(settings: Settings) -> None:
     from server.cli.serving import serving  # the whole application; other commands start faster without
+    from server.transports import keys
 
     try:
         async with serving(settings) as server:
             packs, news = await load_demo(server.store, settings)
+            await index(packs, by=server.app[keys.INDEXING])
             practice = first_practice(packs)
             for line in describe(server.url, asked=settings, practice=practice, news=news):
                 print(line, flush=True)
@@ -61,6 +67,12 @@ async def load_demo(store: Store, settings: Settings) -> tuple[list[Pack], list[
         _remember(memory, digests)
     kept = [f"{pack.id}: kept as it is" for pack in packs if pack not in wanted]
     return packs, sorted([*map(str, loaded), *kept])
+
+
+async def index(packs: list[Pack], *, by: "Indexing") -> None:
+    """Have the packs' documents indexed at once; otherwise they are looked for after half a minute."""
+    for pipeline in (pipeline for pack in packs for pipeline in pack.pipelines):
+        await by.wake(pipeline.id)
 
 
 def first_practice(packs: list[Pack]) -> tuple[Id, str] | None:

@@ -71,7 +71,6 @@ async def test_a_practice_is_generated_stored_and_practised(console: Console) ->
     )
     assert any(WISH in str(asked.messages) for asked in console.model.requests)
     await visitor.axe()
-    await visitor.shot("author")
     await page.get_by_role("button", name="Store").click()
     await page.get_by_role("button", name="Practise at once").click()
     await page.wait_for_url("**/#/practise/attempt/**")

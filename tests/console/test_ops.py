@@ -27,7 +27,6 @@ async def test_figures_come_each_second(console: Console) -> None:
     )
     await visitor.axe()
     await visitor.fits()
-    await visitor.shot("ops")
 
 
 async def test_what_starts_and_fails_is_told_at_once(console: Console) -> None:

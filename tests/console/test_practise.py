@@ -72,7 +72,6 @@ async def test_a_talk_is_graded_criterion_by_criterion(console: Console) -> None
     await expect(field(page)).to_have_count(0)
     await expect(clarity).to_contain_text("0 of 2 points")
     await expect(page.get_by_text("4 of 6 points", exact=True)).to_be_visible()
-    await visitor.shot("practise-grade")
     await jumps_and_returns(page)
     await visitor.axe()
     await visitor.fits()

@@ -38,7 +38,6 @@ async def test_a_benchmark_is_tested_and_its_matrix_fills_in(console: Console) -
         await page.get_by_role("button", name="CSV").click()
     assert (await saved.value).suggested_filename == "test.csv"
     await visitor.axe()
-    await visitor.shot("tests")
 
 
 async def test_a_run_beside_its_recording(console: Console, cast: Cast) -> None:
@@ -62,7 +61,6 @@ async def test_a_run_beside_its_recording(console: Console, cast: Cast) -> None:
     await page.get_by_label("Mark differences").check()
     await expect(page.get_by_role("region", name="Grade")).to_contain_text("You were clear.")
     await visitor.axe()
-    await visitor.shot("run")
 
 
 async def test_two_tests_are_compared_on_a_phone(console: Console, cast: Cast) -> None:

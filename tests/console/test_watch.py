@@ -87,7 +87,6 @@ async def test_holding_moving_back_and_playing(console: Console, cast: Cast) -> 
     await expect(log).to_contain_text("Second.")
     await expect(page.get_by_role("status").get_by_text("Live")).to_be_visible()
     await visitor.axe()
-    await visitor.shot("watch")
 
 
 async def test_a_test_is_readable_on_a_phone(console: Console, cast: Cast) -> None:
