@@ -296,7 +296,7 @@ async def _exporting(app: web.Application) -> AsyncIterator[None]:
     from server.tracing_otel import Exporter  # of an extra
 
     exporter = Exporter(endpoint, process=app[keys.PROCESS].name)
-    tracing.export_to(exporter)
+    tracing.export_to(exporter, samples=exporter.samples)
     yield
     tracing.export_to(None)
     await asyncio.to_thread(exporter.close)

@@ -3,6 +3,9 @@
 Where we are in a trace is one number in a context variable, the trace's id (128 bits) before the span's (64),
 so that every task and thread that is started under an event has it. It becomes text only where something is
 logged, answered or exported. Spans cost nothing until somebody exports them (server/tracing_otel.py).
+
+Whether a trace is exported is decided where it begins in this process, and holds for all that it causes here,
+so that what is exported has its parent. The decision is one more bit before the trace's id.
 """
 
 import re
@@ -11,14 +14,16 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from random import Random
 from types import TracebackType
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 Kind = Literal["internal", "server", "client", "consumer"]
 Value = str | int | float
 
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _LONGEST = 256
 _BELOW = (1 << 64) - 1  # the span's part
+_PLACE = (1 << 192) - 1  # both ids
+_UNSAMPLED = 1 << 192
 _current: ContextVar[int] = ContextVar("trace", default=0)
 _random = Random()  # seeded by the system; ids are no secrets
 
@@ -28,6 +33,9 @@ class Span(Protocol):
 
     def set(self, name: str, value: Value | None) -> None:
         """Say more of it; None is left out."""
+
+    def end(self) -> None:
+        """End it before it is left; harmless when it has ended, and what is set after that is lost."""
 
     def __enter__(self) -> "Span": ...
 
@@ -57,19 +65,25 @@ class Recorded:
         if value is not None:
             self.attributes[name] = value
 
+    def end(self) -> None:
+        """End and export it; harmless when that was done."""
+        if self.ended:
+            return
+        self.ended = time.time_ns()
+        if _export is not None:
+            _export(self)
+
     def __enter__(self) -> "Recorded":
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
     ) -> None:
-        self.ended = time.time_ns()
         if kind is not None:
             self.error = kind.__name__  # its message may quote what people wrote
         if self.restores:
             _current.set(self.parent)
-        if _export is not None:
-            _export(self)
+        self.end()
 
 
 class _Unrecorded:
@@ -79,6 +93,9 @@ class _Unrecorded:
 
     def set(self, name: str, value: Value | None) -> None:
         """Forget it."""
+
+    def end(self) -> None:
+        """Do nothing."""
 
     def __enter__(self) -> "_Unrecorded":
         return self
@@ -90,24 +107,47 @@ class _Unrecorded:
 
 
 _UNRECORDED = _Unrecorded()
+
+
+class Begun(NamedTuple):
+    """A span with which a trace begins or comes into this process; `sampled`: what its parent decided."""
+
+    name: str
+    kind: Kind
+    here: int
+    parent: int
+    sampled: bool
+
+
 _export: Callable[[Recorded], None] | None = None
+_samples: Callable[[Begun], bool] | None = None
 
 
-def export_to(export: Callable[[Recorded], None] | None) -> None:
-    """Have every span that ends in this process exported, also from threads; None ends that."""
-    global _export  # noqa: PLW0603 # of the process, as its log
-    _export = export
+def export_to(
+    export: Callable[[Recorded], None] | None, *, samples: Callable[[Begun], bool] | None = None
+) -> None:
+    """Have the spans that end in this process exported, also from threads; None ends that.
+
+    `samples` decides of whole traces; without it those are left out whose `traceparent` says so.
+    """
+    global _export, _samples  # of the process, as its log
+    _export, _samples = export, samples
 
 
 def begin(name: str, kind: Kind = "server", *, after: str | None = None, exported: bool = True) -> Span:
     """Begin a trace, or go on with that of a `traceparent`; this task belongs to it from now on.
 
-    A `traceparent` that is not well-formed is none. Without `exported` there is a trace and no span.
+    A `traceparent` that is not well-formed is none. Without `exported` there is a trace and no span in it.
     """
-    parent = parsed(after) if after is not None else 0
+    above = parsed(after) if after is not None else 0
+    parent, sampled = above & _PLACE, not above & _UNSAMPLED
     here = parent & ~_BELOW | _random.getrandbits(64) if parent else _random.getrandbits(192)
-    _current.set(here)
-    if _export is None or not exported:
+    if not exported:
+        sampled = False
+    elif _samples is not None:
+        sampled = _samples(Begun(name, kind, here, parent, sampled))
+    _current.set(here if sampled else here | _UNSAMPLED)
+    if _export is None or not sampled:
         return _UNRECORDED
     return Recorded(name, kind, here=here, parent=parent, restores=False)
 
@@ -117,7 +157,7 @@ def span(name: str, kind: Kind = "internal") -> Span:
     parent = _current.get()
     if not parent:
         return begin(name, kind)
-    if _export is None:
+    if _export is None or parent & _UNSAMPLED:
         return _UNRECORDED
     here = parent & ~_BELOW | _random.getrandbits(64)
     _current.set(here)
@@ -127,7 +167,7 @@ def span(name: str, kind: Kind = "internal") -> Span:
 def call(name: str, kind: Kind = "client") -> Span:
     """Begin a part of the trace in which nothing else happens: somebody else is asked."""
     parent = _current.get()
-    if _export is None or not parent:
+    if _export is None or not parent or parent & _UNSAMPLED:
         return _UNRECORDED
     here = parent & ~_BELOW | _random.getrandbits(64)
     return Recorded(name, kind, here=here, parent=parent, restores=False)
@@ -136,7 +176,7 @@ def call(name: str, kind: Kind = "client") -> Span:
 def called(name: str, *, nanoseconds: int, attributes: dict[str, Value], error: str | None = None) -> None:
     """Export a call that has just ended."""
     parent = _current.get()
-    if _export is None or not parent:
+    if _export is None or not parent or parent & _UNSAMPLED:
         return
     here = parent & ~_BELOW | _random.getrandbits(64)
     done = Recorded(name, "client", here=here, parent=parent, restores=False)
@@ -146,27 +186,29 @@ def called(name: str, *, nanoseconds: int, attributes: dict[str, Value], error: 
     _export(done)
 
 
-def leave() -> None:
-    """Belong to no trace: for work that this task begins and that is nobody's."""
-    _current.set(0)
-
-
 def ids() -> tuple[str, str] | None:
     """Return the ids of the trace and of the span in which we are, None outside of any."""
-    here = _current.get()
+    here = _current.get() & _PLACE
     return (f"{here >> 64:032x}", f"{here & _BELOW:016x}") if here else None
 
 
 def traceparent() -> str | None:
     """Return what W3C's header says of where we are, None outside of any trace."""
     found = ids()
-    return f"00-{found[0]}-{found[1]}-01" if found else None
+    sampled = not _current.get() & _UNSAMPLED
+    return f"00-{found[0]}-{found[1]}-{sampled:02x}" if found else None
 
 
 def parsed(header: str) -> int:
-    """Return the place in a trace that a `traceparent` names, 0 for one that is not well-formed."""
+    """Return the place in a trace that a `traceparent` names, 0 for one that is not well-formed.
+
+    The bit before the ids tells that its sender left the trace out.
+    """
     match = _TRACEPARENT.fullmatch(header) if len(header) <= _LONGEST else None
-    if match is None or match[1] == "ff" or (match[1] == "00" and match[4]):
+    if match is None or match[1] == "ff" or (match[1] == "00" and match[5]):
         return 0
     trace_id, span_id = int(match[2], 16), int(match[3], 16)
-    return trace_id << 64 | span_id if trace_id and span_id else 0
+    if not trace_id or not span_id:
+        return 0
+    place = trace_id << 64 | span_id
+    return place if int(match[4], 16) & 1 else place | _UNSAMPLED

@@ -11,6 +11,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
@@ -45,7 +46,9 @@ class Exporter:
     def __init__(self, endpoint: str, *, process: str) -> None:
         ours = Resource({"service.name": "greenroom", "service.instance.id": process})
         self._ids = _Given()
+        self._sampler = TracerProvider(shutdown_on_exit=False).sampler  # of OTEL_TRACES_SAMPLER
         self._provider = TracerProvider(
+            sampler=ALWAYS_ON,  # the trace was decided of when it began
             resource=ours.merge(OTELResourceDetector().detect()),
             id_generator=self._ids,
             shutdown_on_exit=False,
@@ -55,6 +58,13 @@ class Exporter:
         self._batches = BatchSpanProcessor(_Told(collector))
         self._provider.add_span_processor(self._batches)
         self._tracer = self._provider.get_tracer("greenroom")
+
+    def samples(self, begun: tracing.Begun) -> bool:
+        """Decide whether a trace is exported."""
+        given = self._sampler.should_sample(
+            _below(begun.parent, sampled=begun.sampled), begun.here >> 64, begun.name, _KINDS[begun.kind]
+        )
+        return given.decision.is_sampled()
 
     def __call__(self, span: tracing.Recorded) -> None:
         """Take a span that has ended; safe in every thread."""
@@ -122,11 +132,10 @@ class _Told(SpanExporter):
         self._exporter.shutdown()
 
 
-def _below(parent: int) -> Context:
+def _below(parent: int, *, sampled: bool = True) -> Context:
     """Return the context of a span's parent, empty for a trace that begins."""
     if not parent:
         return Context()
-    above = SpanContext(
-        parent >> 64, parent & _SPAN, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)
-    )
+    flags = TraceFlags(TraceFlags.SAMPLED if sampled else TraceFlags.DEFAULT)
+    above = SpanContext(parent >> 64, parent & _SPAN, is_remote=True, trace_flags=flags)
     return set_span_in_context(NonRecordingSpan(above), Context())

@@ -8,6 +8,7 @@ from server import tracing
 
 UNEXPORTED = ("/socket.io/", "/health", "/readyz", "/metrics")  # asked all the time, or open for hours
 TRACE = web.RequestKey("trace", str)
+SPAN = web.RequestKey[tracing.Span]("span")
 Handle = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -27,15 +28,19 @@ async def middleware(request: web.Request, handler: Handle) -> web.StreamRespons
         after=given[0] if len(given) == 1 else None,
         exported=not request.path.startswith(UNEXPORTED),
     ) as span:
-        request[TRACE] = tracing.traceparent() or ""
-        response = await handler(request)
+        request[TRACE], request[SPAN] = tracing.traceparent() or "", span
         span.set("http.request.method", request.method if resource else None)
         span.set("http.route", place)
+        response = await handler(request)
         span.set("http.response.status_code", response.status)
         return response
 
 
 async def _name_it(request: web.Request, response: web.StreamResponse) -> None:
+    if not isinstance(response, web.Response) and (span := request.get(SPAN)) is not None:
+        # a stream or a WebSocket, which may be open for hours; what is done for it then is below this span
+        span.set("http.response.status_code", response.status)
+        span.end()
     if trace := request.get(TRACE):
         response.headers["traceparent"] = trace
         response.headers["Trace-Id"] = trace.split("-")[1]

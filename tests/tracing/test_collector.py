@@ -84,6 +84,8 @@ async def test_a_turn_and_a_job_are_seen_whole(traced: Cluster, spans: Collector
     assert job.process == "third"
     check_tree(spans, job, "event test_run")
     assert {s.service for s in spans.spans} == {"greenroom"}
+    exported = {"", *(s.id for s in spans.spans)}
+    assert [s.name for s in spans.spans if s.parent not in exported] == []
     assert "SAID" not in str(spans.spans)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -10,12 +11,16 @@ import pytest
 from server import tracing
 from server.cli.failure import Failure
 from server.cli.parts import check_tracing
+from server.engine.ids import new
 from server.engine.tasks import Tasks
 from server.jobs import Jobs
 from server.settings import Settings
+from server.tracing_otel import Exporter
 from tests.support.running import Server
+from tests.tracing.collector import collector
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+JOBS = "/api/ws/start-batch-job"
 GIVEN = f"00-{TRACE}-{SPAN}-01"
 
 
@@ -26,6 +31,11 @@ def exported() -> Iterator[list[tracing.Recorded]]:
     tracing.export_to(spans.append)
     yield spans
     tracing.export_to(None)
+
+
+def author(server: Server) -> dict[str, str]:
+    """Return the headers of somebody who may run jobs."""
+    return {"Authorization": f"Bearer {server.token(new(), role='author')}"}
 
 
 @pytest.mark.parametrize("header", [GIVEN, GIVEN[:-2] + "00", "cc" + GIVEN[2:], f"01{GIVEN[2:]}-more"])
@@ -82,6 +92,56 @@ async def test_background_work_belongs_to_the_trace_of_who_started_it(
     event, asked, task = exported[:3]
     assert [s.name for s in (event, asked, task)] == ["event", "asked", "task work"]
     assert (event.parent, task.parent, asked.parent) == (0, event.here, task.here)
+
+
+async def test_what_is_left_out_has_no_parts(exported: list[tracing.Recorded]) -> None:
+    left_out: tuple[dict[str, Any], ...] = ({"exported": False}, {"after": GIVEN[:-2] + "00"})
+    for given in left_out:
+        with tracing.begin("event", **given), tracing.span("part"), tracing.call("asked"):
+            tracing.called("answered", nanoseconds=1, attributes={})
+            assert (tracing.traceparent() or "").endswith("-00")
+    with tracing.begin("event", after=GIVEN), tracing.span("part"):
+        assert (tracing.traceparent() or "").endswith("-01")
+    assert [s.name for s in exported] == ["part", "event"]
+
+
+async def test_a_sampler_keeps_traces_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_traceidratio")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
+    async with collector() as spans:
+        exporter = Exporter(spans.url, process="tests")
+        tracing.export_to(exporter, samples=exporter.samples)
+        try:
+            for _ in range(60):
+                with tracing.begin("event"), tracing.span("part"):
+                    pass
+            for number in range(60):
+                after = f"00-{number + 1:032x}-{SPAN}-{number % 2:02x}"
+                with tracing.begin("given", after=after), tracing.call("asked"):
+                    pass
+        finally:
+            tracing.export_to(None)
+            await asyncio.to_thread(exporter.close)
+    events = {span.id for span in spans.named("event")}
+    assert 0 < len(events) < 60
+    assert {span.parent for span in spans.named("part")} == events
+    assert {int(span.trace, 16) % 2 for span in spans.named("given")} == {0}
+    assert len(spans.named("given")) == len(spans.named("asked")) == 30
+
+
+async def test_what_is_open_for_long_is_exported_when_it_is_answered(
+    server: Server, exported: list[tracing.Recorded]
+) -> None:
+    async with aiohttp.ClientSession(server.url) as http:
+        async with http.post("/socket/v5/client/connect", json={"guest_id": None}) as response:
+            session = await response.json()
+        async with http.get(session["stream"]) as stream, http.ws_connect(JOBS, headers=author(server)):
+            assert stream.status == 200
+            found = {
+                s.name: s.attributes["http.response.status_code"] for s in exported if s.kind == "server"
+            }
+            assert found["GET /socket/v5/stream/{session}"] == 200
+            assert found[f"GET {JOBS}"] == 101
 
 
 async def test_who_fails_is_named_without_its_message(exported: list[tracing.Recorded]) -> None:
