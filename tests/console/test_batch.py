@@ -163,7 +163,7 @@ async def test_the_matrix_is_whole_again_after_a_broken_line(console: Console) -
     await expect(page.get_by_label("Figures")).to_contain_text(re.compile(r"Passed|Failed"))
 
 
-async def test_a_job_is_stopped(console: Console) -> None:
+async def test_a_job_is_stopped_though_the_line_breaks(console: Console) -> None:
     console.model.script([{**FOUND, "times": 2}, {"hang": True}])
     job_id = await begin(console, klarna_cases(9, concurrency=1))
     visitor = await console.visit("author")
@@ -171,9 +171,16 @@ async def test_a_job_is_stopped(console: Console) -> None:
     await visitor.open("batch", job_id)
     await expect(marks(page)).to_have_count(2)
     await page.get_by_role("button", name="Stop").click()
+    await visitor.drop()
+    await page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
+    await expect(page.get_by_label("Notices")).to_contain_text("The server cannot be reached.")
+    await visitor.mend()
+    await expect(page.get_by_text("away: it comes back by itself")).to_be_hidden()
+    await page.get_by_role("button", name="Stop").click()
     await page.get_by_role("dialog").get_by_role("button", name="Stop the job").click()
     await expect(page.get_by_text("cancelled", exact=True)).to_be_visible()
     await expect(page.get_by_text("2 of 9 runs")).to_be_visible()
+    await expect(page.get_by_role("alert")).to_have_count(0)
 
 
 async def test_a_late_answer_does_not_bring_back_what_was(console: Console) -> None:

@@ -213,6 +213,73 @@ async def test_calls_are_ended_run_again_and_removed(console: Console, desk: Des
     assert (await author.get("results/"))["count"] == 1
 
 
+def judging(*, met: bool) -> dict[str, Any]:
+    """Return what a judge of outcomes says."""
+    found = {"outcome": "The agent answers.", "met": met, "explanation": "So it is."}
+    return {"match": {"schema": "OutcomesVerdict"}, "json": {"outcomes": [found]}}
+
+
+async def test_one_call_is_ended(console: Console, desk: Desk) -> None:
+    author = await desk.person()
+    visitor = await console.visit("author")
+    page = visitor.page
+    async with agent(mute) as called:
+        result = await started(author, called.url, freq=2)
+        await visitor.open("evaluators", "results", str(result))
+        await expect(marks(page).filter(has_text="talking")).to_have_count(2)
+        await marks(page).first.click()
+        await page.get_by_role("button", name="End this call").click()
+        await expect(page.get_by_text("run-cancelled-by-user")).to_be_visible()
+        await page.get_by_role("link", name="Back to the runs").click()
+        await expect(marks(page).filter(has_text="talking")).to_have_count(1)
+        await expect(page.get_by_text("1 of 2 runs")).to_be_visible()
+
+
+async def test_runs_are_judged_anew(console: Console, desk: Desk) -> None:
+    author = await desk.person()
+    visitor = await console.visit("author")
+    page = visitor.page
+    console.model.script([judging(met=False)])
+    async with agent(patient) as called:
+        clerk = await agent_at(author, called.url)
+        scenario = await scenario_of(author, clerk, expected_outcome_prompt="The agent answers.")
+        result = (await author.post(TEXT, {"scenarios": [scenario]}))["id"]
+        await ended(author, result)
+    await visitor.open("evaluators", "results", str(result))
+    await expect(marks(page).filter(has_text="failed")).to_have_count(1)
+    console.model.script([judging(met=True)])
+    await page.get_by_role("button", name="Judge anew").click()
+    await expect(marks(page).filter(has_text="succeeded")).to_have_count(1)
+    await marks(page).click()
+    await expect(page.get_by_role("heading", name="Expected outcome: 100 %")).to_be_visible()
+
+
+async def test_a_call_of_five_thousand_messages_is_read_in_parts(console: Console, desk: Desk) -> None:
+    author = await desk.person()
+    visitor = await console.visit("author")
+    page = visitor.page
+    async with agent(patient) as called:
+        result = await started(author, called.url)
+        (run_id,) = map(int, (await ended(author, result))["runs"])
+    talked = (await console.store.evaluator_runs.some([run_id]))[run_id].talked
+    assert talked
+    *before, bye = talked.transcript
+    said_often = talked.model_copy(update={"transcript": [*before[:1] * 5_000, bye]})
+    update = {"$set": {"talked": said_often.model_dump_json()}}
+    await console.store.evaluator_runs.change(run_id, when={}, update=update)
+    await visitor.open("evaluators", "results", str(result), str(run_id))
+    said = page.get_by_role("list").get_by_role("listitem")
+    parts = page.get_by_role("navigation", name="Parts of the transcript").first
+    await expect(parts).to_contain_text("1 to 200 of 5,001")
+    await expect(said).to_have_count(200)
+    await parts.get_by_role("button", name="End").click()
+    await expect(parts).to_contain_text("5,001 to 5,001 of 5,001")
+    await parts.get_by_role("button", name="Earlier").click()
+    await expect(parts).to_contain_text("4,801 to 5,000 of 5,001")
+    await expect(said).to_have_count(200)
+    await visitor.axe()
+
+
 async def test_reports_are_downloaded_and_ops_may_only_look(console: Console, desk: Desk) -> None:
     author = await desk.person()
     async with agent(patient) as called:

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from io import StringIO
 from typing import Any
 
 import orjson
 import pytest
 import pytest_asyncio
-import yaml
 from playwright.async_api import Locator, Page, expect
+from ruamel.yaml import YAML
 
 from server.llm.scripted import ScriptedModel
 from server.transports.uploads import FREE, MOST_BYTES, UPLOADS
@@ -43,7 +44,11 @@ def evaluation(url: str) -> dict[str, Any]:
 
 def written(value: object, kind: str) -> str:
     """Return something as a file holds it."""
-    return json.dumps(value) if kind == "json" else yaml.safe_dump(value, sort_keys=False)
+    if kind == "json":
+        return json.dumps(value)
+    text = StringIO()
+    YAML().dump(value, text)
+    return text.getvalue()
 
 
 async def dropped(target: Locator, text: str, *, name: str, times: int = 1) -> None:
