@@ -1,6 +1,6 @@
 /** Requests to the server's REST addresses, and hooks that keep their answers. */
 
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useState } from "preact/hooks";
 import { guestId, token } from "./identity";
 import { arrival } from "./socket";
 
@@ -141,50 +141,73 @@ export interface Pages<T> {
   reload(): void;
 }
 
-/** Gets a list page by page; `more` is null when all of it is there. */
-export function usePages<T>(path: string | null, query?: Query): Pages<T> {
-  const first = useGet<Page<T>>(path, query);
-  const [rest, setRest] = useState<{
-    of: Page<T> | null;
-    items: T[];
-    cursor: string | null;
-    error: Error | null;
-  }>({
-    of: null,
-    items: [],
-    cursor: null,
-    error: null,
-  });
-  const asking = useRef<Page<T> | null>(null);
-  const [fetching, setFetching] = useState(false);
-  const page = first.data;
-  const grown = page !== null && rest.of === page;
-  const cursor = grown ? rest.cursor : (page?.next_cursor ?? null);
-  const items = grown ? [...(page?.items ?? []), ...rest.items] : (page?.items ?? []);
+interface Shown<T> {
+  address: string | null; // of the list, without a cursor
+  turn: number; // how often it had been read anew
+  pages: number;
+  items: T[];
+  cursor: string | null;
+}
 
-  function more(): void {
-    if (path === null || page === null || asking.current === page) return;
-    asking.current = page;
-    setFetching(true);
-    const before = grown ? rest.items : [];
-    get<Page<T>>(path, { ...query, cursor })
-      .then(
-        (next) =>
-          setRest({ of: page, items: [...before, ...next.items], cursor: next.next_cursor, error: null }),
-        (error) => setRest({ of: page, items: before, cursor, error }),
-      )
-      .finally(() => {
-        if (asking.current === page) asking.current = null;
-        setFetching(false);
-      });
-  }
+/** Gets a list page by page, and anew all pages that are there; `more` is null when all of it is there. */
+export function usePages<T>(path: string | null, query?: Query): Pages<T> {
+  const address = path === null ? null : withQuery(path, query);
+  const [turn, setTurn] = useState(0);
+  const [wanted, setWanted] = useState({ address, pages: 1 });
+  const [shown, setShown] = useState<Shown<T>>({ address: null, turn, pages: 0, items: [], cursor: null });
+  const [failed, setFailed] = useState<{ address: string; error: Error } | null>(null);
+  const [loading, setLoading] = useState(true);
+  const current = shown.address === address && address !== null;
+  const pages = wanted.address === address ? wanted.pages : 1;
+  useEffect(() => {
+    if (path === null || address === null) return;
+    const abort = new AbortController();
+    const before = current && shown.turn === turn ? shown : null;
+    setLoading(true);
+    readOn<T>(path, { query, before, pages, signal: abort.signal }).then(
+      (found) => {
+        if (abort.signal.aborted) return;
+        setShown({ address, turn, ...found });
+        setFailed(null);
+        setLoading(false);
+      },
+      (error) => {
+        if (abort.signal.aborted) return;
+        setFailed({ address, error });
+        setLoading(false);
+      },
+    );
+    return () => abort.abort();
+  }, [address, wanted, turn]); // "more" after a failure wants the same page once more
+  const reload = useCallback(() => setTurn((n) => n + 1), []);
+  const next = current && shown.cursor !== null ? shown.pages + 1 : null;
   return {
-    items,
-    more: cursor === null ? null : more,
-    error: first.error ?? (grown ? rest.error : null),
-    loading: first.loading || fetching,
-    reload: first.reload,
+    items: current ? shown.items : [],
+    more: next === null ? null : () => setWanted({ address, pages: next }),
+    error: failed?.address === address ? failed.error : null,
+    loading: address !== null && (loading || !current),
+    reload,
   };
+}
+
+interface Span<T> {
+  query: Query | undefined;
+  before: Shown<T> | null; // pages that need not be read again
+  pages: number;
+  signal: AbortSignal;
+}
+
+async function readOn<T>(path: string, { query, before, pages, signal }: Span<T>) {
+  let read = before?.pages ?? 0;
+  let cursor = before?.cursor ?? null;
+  const items = before ? [...before.items] : [];
+  while (read === 0 || (read < pages && cursor !== null)) {
+    const page: Page<T> = await get(path, read === 0 ? query : { ...query, cursor }, signal);
+    items.push(...page.items);
+    cursor = page.next_cursor;
+    read += 1;
+  }
+  return { items, cursor, pages: read };
 }
 
 async function ask(address: string, init: RequestInit): Promise<Response> {

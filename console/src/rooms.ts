@@ -18,7 +18,7 @@ export interface Fold<S> {
 }
 export type Place = "joining" | "live" | "away" | "refused" | "gone";
 export interface Handlers {
-  snapshot(snapshot: Data, offset: number): void;
+  snapshot(snapshot: Data, offset: number, epoch: string | undefined): void;
   entry(entry: Entry): void;
   place(place: Place, error?: Error): void;
 }
@@ -52,7 +52,7 @@ class Membership {
       this.torn = true;
       return this.go();
     }
-    handlers.snapshot(this.base.snapshot, this.base.offset);
+    handlers.snapshot(this.base.snapshot, this.base.offset, this.epoch);
     for (const entry of this.entries) handlers.entry(entry);
     this.go();
   }
@@ -103,7 +103,7 @@ class Membership {
     this.offset = offset;
     this.base = { snapshot, offset };
     this.entries = [];
-    this.tell((handlers) => handlers.snapshot(snapshot, offset));
+    this.tell((handlers) => handlers.snapshot(snapshot, offset, this.epoch));
   }
 
   /** Begins anew: what is known belongs to somebody else, or is too much to tell again. */

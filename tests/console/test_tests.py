@@ -1,15 +1,22 @@
 """Testing benchmarks: the matrix fills in live, runs beside their recordings, two tests compared."""
 
+from pathlib import Path
+
 from playwright.async_api import expect
 
 from tests.conftest import Cast
 from tests.console.visitor import Console
 from tests.support.attempts import FULL_MARKS
-from tests.support.trials import Trial, begin
+from tests.support.trials import HANGING, LOOKUP, Trial, begin
 
 OTHER = {"reply": "You are very welcome."}
 AS_RECORDED = {"reply": "You are welcome."}
 FAILING = {"status": 400, "times": 1}
+
+
+def text_of(path: Path) -> str:
+    """Return what was downloaded."""
+    return path.read_text()
 
 
 async def replayed(trial: Trial, *names: str) -> None:
@@ -85,3 +92,54 @@ async def test_two_tests_are_compared_on_a_phone(console: Console, cast: Cast) -
     await expect(row).to_contain_text("Passed")
     await visitor.fits()
     await visitor.axe()
+
+
+async def test_what_runs_is_stopped_and_replayed_later(console: Console) -> None:
+    await console.server.script(HANGING)
+    visitor = await console.visit("author")
+    page = visitor.page
+    await visitor.open("tests")
+    await page.get_by_role("button", name="Test Desk").click()
+    matrix = page.get_by_role("region", name="Runs by agent")
+    await expect(matrix.get_by_role("link", name=": Running")).not_to_have_count(0)
+    await page.get_by_role("button", name="Stop").click()
+    await expect(matrix.get_by_role("link", name=": Pending")).to_have_count(3)
+    await console.server.script(*FULL_MARKS, AS_RECORDED)
+    await page.get_by_role("button", name="Replay the rest").click()
+    await expect(matrix.get_by_role("link", name=": Replayed")).to_have_count(3)
+
+
+async def test_rounds_are_chosen_and_a_broken_line_loses_no_grade(console: Console, cast: Cast) -> None:
+    await console.server.script(*FULL_MARKS, AS_RECORDED)
+    trial = await begin(await cast.author(), "last", infinite_mode=True)
+    visitor = await console.visit("author")
+    page = visitor.page
+    await visitor.open("tests", trial.test_id)
+    cell = page.get_by_role("link", name="greeting, Clerk")
+    await expect(cell).to_contain_text("Pending")
+    await visitor.drop()
+    await replayed(trial, "greeting")
+    await visitor.mend()
+    await expect(page.get_by_label("Round")).to_have_value("2")
+    await expect(cell).to_contain_text("Pending")
+    await page.get_by_label("Round").select_option("Round 1")
+    await expect(cell).to_contain_text("Passed 6 of 6")
+
+
+async def test_every_report_is_downloaded_and_calls_of_tools_are_shown(console: Console, cast: Cast) -> None:
+    await console.server.script(*FULL_MARKS, LOOKUP, {"reply": "It is on its way."})
+    trial = await begin(await cast.author())
+    await replayed(trial, "order")
+    visitor = await console.visit("author")
+    page = visitor.page
+    await visitor.open("tests", trial.test_id)
+    expected = {"HTML": "<!doctype html", "CSV": "order", "JSON": '"runs"', "JUnit": "<testsuite"}
+    for name, part in expected.items():
+        async with page.expect_download() as saved:
+            await page.get_by_role("button", name=name, exact=True).click()
+        assert part in text_of(await (await saved.value).path()), name
+    await page.get_by_role("link", name="order, Clerk").click()
+    replay = page.get_by_role("region", name="Turn 1, replayed")
+    await expect(replay).to_contain_text("lookup")
+    await expect(replay).to_contain_text("A-17")
+    await expect(replay).to_contain_text("on its way")

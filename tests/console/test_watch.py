@@ -104,3 +104,60 @@ async def test_a_test_is_readable_on_a_phone(console: Console, cast: Cast) -> No
     await expect(said).not_to_contain_text("{")
     await visitor.fits()
     await visitor.axe()
+
+
+async def test_further_pages_stay_while_the_list_is_read_again(console: Console, cast: Cast) -> None:
+    client = await cast.learner()
+    for _ in range(101):
+        await begin(client)
+    visitor = await console.visit("ops")
+    page = visitor.page
+    await visitor.open("watch")
+    rooms = page.get_by_role("list", name="Rooms").get_by_role("listitem")
+    more = page.get_by_role("button", name="More")
+    await expect(more).to_be_visible()
+    await expect(rooms).not_to_have_count(101)  # a page of rooms, of which some are not shown
+    await more.click()
+    await expect(rooms).to_have_count(101)
+    await begin(client)
+    await expect(rooms).to_have_count(102)
+
+
+async def test_the_list_is_filtered_and_shows_what_has_ended(console: Console, cast: Cast) -> None:
+    talk = await begin(await cast.learner())
+    await begin_test(await cast.author())
+    visitor = await console.visit("author")
+    page = visitor.page
+    await visitor.open("watch")
+    rooms = page.get_by_role("list", name="Rooms").get_by_role("listitem")
+    await expect(rooms).to_have_count(2)
+    await page.get_by_label("Show").select_option("Conversations")
+    await expect(rooms).to_have_count(1)
+    await expect(rooms).to_contain_text("A plain talk")
+    await talk.end(grade=False)
+    await expect(page.get_by_text("Nothing goes on here")).to_be_visible()
+    await page.get_by_label("Also what has ended").check()
+    await expect(rooms).to_contain_text("ended")
+
+
+async def test_playing_goes_on_after_a_broken_line(console: Console, cast: Cast) -> None:
+    words = 30
+    await console.server.script({"chunks_count": words, "chunk_text": "word ", "delay_ms": 100})
+    talk = await begin(await cast.learner())
+    await talk.say("Hi!")
+    visitor = await console.visit("author")
+    page = visitor.page
+    log = await watched(console, visitor, talk)
+    await expect(log).to_contain_text(("word " * words).strip())
+    await page.get_by_role("button", name="Pause").click()
+    place = page.get_by_role("slider", name="Position")
+    await place.focus()
+    await page.keyboard.press("Home")
+    await expect(log).not_to_contain_text("word")
+    await page.get_by_role("button", name="Play", exact=True).click()
+    await expect(log).to_contain_text("word word")
+    await visitor.drop()
+    await expect(page.get_by_role("img", name="The line is away")).to_be_visible()
+    await visitor.mend()
+    await expect(log).to_contain_text(("word " * words).strip())
+    await expect(page.get_by_role("status").get_by_text("Live")).to_be_visible()

@@ -12,11 +12,29 @@ export interface Row {
 /** The runs of one test; entries may be taken again after runs that were read. */
 export class Board {
   private readonly runs = new Map<string, Run>();
+  private readonly replays = new Map<string, string>(); // a replay's run, by the replay's id
 
   /** Takes runs that were read; the entries that came meanwhile must be taken again. */
   takeRuns(runs: readonly Run[]): void {
     this.runs.clear();
-    for (const run of runs) this.runs.set(run.id, run);
+    this.replays.clear();
+    this.putRuns(runs);
+  }
+
+  /** Takes some runs that were read. */
+  putRuns(runs: readonly Run[]): void {
+    for (const run of runs) {
+      this.runs.set(run.id, run);
+      if (run.run_id) this.replays.set(run.run_id, run.id);
+    }
+  }
+
+  byReplay(runId: string): Run | undefined {
+    return this.runs.get(this.replays.get(runId) ?? "");
+  }
+
+  get size(): number {
+    return this.runs.size;
   }
 
   /** Takes an entry of an invocation's room; false when the runs have to be read for it. */
@@ -43,7 +61,7 @@ export class Board {
     const run = mine.sort((a, b) => b.cycle - a.cycle)[0];
     if (!run) return false;
     const fresh = { run_id: String(data.run_id), state: "running" as RunState, error: null };
-    this.runs.set(run.id, { ...run, ...fresh, outcome: "unfinished" });
+    this.putRuns([{ ...run, ...fresh, outcome: "unfinished" }]);
     return run.state !== "done"; // perhaps of a round that is not known yet
   }
 
@@ -59,12 +77,9 @@ export class Board {
   }
 
   private change(runId: string, what: Partial<Run>): boolean {
-    for (const run of this.runs.values()) {
-      if (run.run_id !== runId) continue;
-      this.runs.set(run.id, { ...run, ...what });
-      return true;
-    }
-    return false;
+    const run = this.byReplay(runId);
+    if (run) this.runs.set(run.id, { ...run, ...what });
+    return run !== undefined;
   }
 
   /** How many rounds there are. */

@@ -8,7 +8,8 @@ import { Board } from "./board";
 import type { Run, Test } from "./types";
 
 const READ_MS = 1000; // between two readings, however much happens
-const MOST = 10_000; // runs that are read; further ones are in the reports
+const ONE_BY_ONE = 20; // changed runs; more are read with all the others
+export const MOST = 10_000; // runs that are read; further ones are in the reports
 
 /** Reads all runs of a test. */
 export async function runsOf(testId: string, signal?: AbortSignal): Promise<Run[]> {
@@ -32,7 +33,9 @@ export class TestLive {
   private since: [string, Entry][] = []; // entries while runs are being read
   private reading = false;
   private again: { runs: boolean } | null = null;
+  private changed = new Set<string>(); // runs whose points are to be read
   private timer = 0;
+  private frame = 0;
 
   constructor(readonly id: string) {}
 
@@ -42,6 +45,7 @@ export class TestLive {
       this.stopped.abort();
       for (const end of this.ends) end();
       clearTimeout(this.timer);
+      cancelAnimationFrame(this.frame);
     };
   }
 
@@ -56,8 +60,14 @@ export class TestLive {
     try {
       const { signal } = this.stopped;
       this.test = await get<Test>(`/api/v1/tests/${this.id}`, {}, signal);
-      if (runs) {
+      const changed = [...this.changed];
+      this.changed.clear();
+      if (runs || changed.length > ONE_BY_ONE) {
         this.board.takeRuns(await runsOf(this.id, signal));
+        for (const [invocation, entry] of this.since) this.board.take(invocation, entry);
+      } else {
+        const read = changed.map((id) => get<Run>(`/api/v1/runs/${encodeURIComponent(id)}`, {}, signal));
+        this.board.putRuns(await Promise.all(read));
         for (const [invocation, entry] of this.since) this.board.take(invocation, entry);
       }
       this.error = null;
@@ -67,8 +77,15 @@ export class TestLive {
     }
     this.reading = false;
     if (this.stopped.signal.aborted) return;
-    this.drawn.value += 1;
+    this.draw();
     if (this.again) this.soon(this.again.runs);
+  }
+
+  private draw(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.drawn.value += 1;
+    });
   }
 
   private follow(): void {
@@ -87,8 +104,15 @@ export class TestLive {
     if (entry.name === "test_progress" && kind !== "judge") return;
     if (this.reading) this.since.push([invocation, entry]);
     const known = this.board.take(invocation, entry);
-    this.drawn.value += 1;
-    this.soon(!known || entry.name === "test_graded"); // the points of a grade are read
+    this.draw();
+    if (entry.name === "test_graded") this.points(String(entry.data.run_id));
+    this.soon(!known);
+  }
+
+  /** Has the points of a grade read, which its entry does not tell. */
+  private points(runId: string): void {
+    const run = this.board.byReplay(runId);
+    if (run) this.changed.add(run.id);
   }
 
   private soon(runs: boolean, wait = READ_MS): void {

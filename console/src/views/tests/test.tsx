@@ -9,7 +9,7 @@ import { href } from "../../router";
 import type { Row } from "./board";
 import { FiguresTable } from "./figures";
 import { Status } from "./list";
-import { useTest } from "./live";
+import { MOST, useTest } from "./live";
 import { endAll, group, stopAll } from "./start";
 import type { Invocation, Run, Test } from "./types";
 import { wordOf } from "./words";
@@ -49,6 +49,9 @@ export function TestPage({ id }: { id: string }) {
         />
       )}
       <Matrix testId={id} invocations={test.invocations} rows={board.rows(cycle)} />
+      {board.size >= MOST && (
+        <p class="note">{number(board.size)} runs are shown, which is the most; the reports have all.</p>
+      )}
       <FiguresTable
         caption="Figures of each agent"
         columns={test.invocations.map((one) => ({ name: one.agent.name, figures: one.figures ?? null }))}

@@ -27,7 +27,7 @@ type Kind = keyof typeof KINDS;
 type Shown = Room & { kind: Kind };
 
 const POLL_MS = 5000;
-const SOON_MS = 300; // so that many entries of the ops room ask once
+const SOON_MS = 2000; // so that many entries of the ops room ask once
 
 export function Rooms() {
   const [kind, setKind] = useState<Kind | "all">("all");

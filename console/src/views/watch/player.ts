@@ -11,6 +11,7 @@ export const SPEEDS = ["0.5", "1", "2", "4", "8"] as const;
 export type Speed = (typeof SPEEDS)[number];
 
 const PAGE = 200; // entries that are read at once
+const STRIDE = 500; // entries between moments that are kept for moving back
 // Facts of a room that no entry tells, and that never change.
 const FIXED = ["chat", "invocation"];
 
@@ -30,7 +31,9 @@ export class Player<S> {
   private present: S | null = null; // the room as it is, also while an earlier moment is shown
   private past: S | null = null;
   private fixed: Data = {};
-  private readonly entries: Entry[] = []; // by offset, from the floor on
+  private epoch: string | undefined;
+  private entries: Entry[] = []; // by offset, from the floor on
+  private moments: { at: number; state: S }[] = []; // where moving begins to fold, oldest first
   private reading: Promise<void> | null = null;
   private wanted = 0; // counts what was asked for: a late answer must not undo what came after
   private frame = 0;
@@ -53,7 +56,7 @@ export class Player<S> {
   begin(): () => void {
     const ends = [
       follow(this.room, {
-        snapshot: (snapshot, offset) => this.anew(snapshot, offset),
+        snapshot: (snapshot, offset, epoch) => this.anew(snapshot, offset, epoch),
         entry: (entry) => this.heard(entry),
         place: (place, error) => {
           this.place = place;
@@ -97,9 +100,20 @@ export class Player<S> {
     await this.read(this.at);
     if (turn !== this.wanted) return;
     this.at = Math.max(this.at, this.floor);
-    const before = this.entries.slice(0, this.at - this.floor);
-    this.past = before.reduce((state, entry) => this.fold.apply(state, entry), this.fold.start(this.fixed));
+    this.past = this.stateAt(this.at);
     this.draw();
+  }
+
+  /** Folds the entries up to one, from the nearest moment before it. */
+  private stateAt(offset: number): S {
+    const known = this.moments.findLast(({ at }) => at <= offset);
+    let state = known?.state ?? this.fold.start(this.fixed);
+    for (const entry of this.entries.slice((known?.at ?? this.floor) - this.floor, offset - this.floor)) {
+      state = this.fold.apply(state, entry);
+      const last = this.moments.at(-1)?.at ?? this.floor;
+      if (entry.offset - last >= STRIDE) this.moments.push({ at: entry.offset, state });
+    }
+    return state;
   }
 
   /** Plays on from where one is; from the beginning when one is at the end. */
@@ -153,12 +167,22 @@ export class Player<S> {
     else if (this.mode === "playing") this.askAgain(); // it has grown meanwhile
   }
 
-  private anew(snapshot: Data, offset: number): void {
+  private anew(snapshot: Data, offset: number, epoch: string | undefined): void {
+    if (epoch !== this.epoch) this.forget(); // what is known has other numbers
+    this.epoch = epoch;
     this.fixed = Object.fromEntries(FIXED.filter((name) => name in snapshot).map((n) => [n, snapshot[n]]));
     this.present = this.fold.start(snapshot);
     this.head = offset;
     if (this.mode === "live") this.at = offset;
     this.draw();
+  }
+
+  private forget(): void {
+    this.entries = [];
+    this.moments = [];
+    this.floor = 0;
+    this.past = null;
+    if (this.mode !== "live") this.live();
   }
 
   private heard(entry: Entry): void {
