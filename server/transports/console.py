@@ -1,67 +1,23 @@
 """The web page: the files that `make console` builds, served from memory."""
 
 import asyncio
-import gzip
-import hashlib
 import re
-from dataclasses import dataclass
-from mimetypes import guess_type
 from pathlib import Path
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from server.transports.documents.told import Media, told
+from server.transports.files import ASK_EACH_TIME, HEADERS, File, answer
 
 BUILT = Path(__file__).parents[1] / "console"
 INDEX = "index.html"
 ABSENT = "The web page is not built. Run: make console\n"
 NOTHING = "There is no such file. The web page is at /\n"
-# Of other hosts only pictures and videos, which scenarios may name; scripts, styles and connections are ours,
-# and of ours alone: 'self' also covers ws: and wss: to the same host and port.
-POLICY = "; ".join(
-    (
-        "default-src 'self'", "img-src 'self' data: blob: https:", "media-src 'self' data: blob: https:",
-        "object-src 'none'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
-    )
-)  # fmt: skip
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Vary": "Accept-Encoding",
-}
 GUARDS = ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy")
-FOR_EVER = "public, max-age=31536000, immutable"  # names of assets hold a hash of what is in them
-ASK_EACH_TIME = "no-cache"
-PACKED = ("text/", "image/svg", "application/json", "application/javascript")
+RETRY_SECONDS = 1.0  # after which a build that was not whole is read once more
 _NAMED = re.compile(rb"assets/[\w.-]+\.(?:js|css)")
-Files = dict[str, "File"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class File:
-    """A file as it is sent."""
-
-    body: bytes
-    packed: bytes | None  # by gzip, where that makes it smaller
-    kind: str
-    tag: str
-    kept: str
-
-    @classmethod
-    def of(cls, name: str, body: bytes) -> "File":
-        """Return a file, packed when it is text."""
-        kind = (
-            "text/javascript" if name.endswith(".js") else guess_type(name)[0] or "application/octet-stream"
-        )
-        packed = gzip.compress(body, mtime=0) if kind.startswith(PACKED) else body
-        return cls(
-            body=body,
-            packed=packed if len(packed) < len(body) else None,
-            kind=f"{kind}; charset=utf-8" if kind.startswith(PACKED) else kind,
-            tag=hashlib.sha256(body).hexdigest()[:32],
-            kept=FOR_EVER if name.startswith("assets/") else ASK_EACH_TIME,
-        )
+Files = dict[str, File]
+Stamp = tuple[int, int]  # of the index: when it was written, and which file it is
 
 
 class Site:
@@ -75,7 +31,10 @@ class Site:
         self._folder = folder
         self._files: Files = {}
         self._before: Files = {}
-        self._seen: tuple[int, int] | None = None
+        self._seen: Stamp | None = None
+        self._unwhole: Stamp | None = None
+        self._unwhole_at = 0.0
+        self.retry_seconds = RETRY_SECONDS
         self._reading = asyncio.Lock()
 
     async def file(self, name: str) -> File | None:
@@ -88,11 +47,16 @@ class Site:
         async with self._reading:
             if (seen := self._stamp()) in (None, self._seen):
                 return
+            now = asyncio.get_running_loop().time()
+            if seen == self._unwhole and now < self._unwhole_at + self.retry_seconds:
+                return
             files = await asyncio.to_thread(read, self._folder)
-            if files is not None:
+            if files is None:
+                self._unwhole, self._unwhole_at = seen, now
+            else:
                 self._before, self._files, self._seen = self._files, files, seen
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def _stamp(self) -> Stamp | None:
         try:
             found = (self._folder / INDEX).stat()
         except FileNotFoundError:
@@ -149,27 +113,6 @@ async def asset(request: web.Request) -> web.StreamResponse:
         await site.file(INDEX)  # built anew, and nobody has asked for the page since
         file = await site.file(name)
     return _absent(NOTHING) if file is None else answer(request, file)
-
-
-def answer(request: web.Request, file: File) -> web.Response:
-    """Return a file, packed where the client takes that, or only that it is the same as before."""
-    pack = file.packed if takes_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")) else None
-    tag = f"{file.tag}-gzip" if pack else file.tag
-    headers = {**HEADERS, "ETag": f'"{tag}"', "Cache-Control": file.kept}
-    if any(known.value in (tag, "*") for known in request.if_none_match or ()):
-        return web.Response(status=304, headers=headers)
-    if pack:
-        headers[hdrs.CONTENT_ENCODING] = "gzip"
-    return web.Response(body=pack or file.body, headers={**headers, hdrs.CONTENT_TYPE: file.kind})
-
-
-def takes_gzip(accepted: str) -> bool:
-    """Tell whether an Accept-Encoding takes gzip (RFC 9110 §12.5.3): by name, or by the star."""
-    found = dict[str, bool]()
-    for part in accepted.lower().split(","):
-        name, _, weight = part.partition(";")
-        found[name.strip()] = not re.fullmatch(r"\s*q\s*=\s*0(?:\.0{0,3})?\s*", weight)
-    return found.get("gzip", found.get("*", False))
 
 
 def _absent(text: str) -> web.Response:

@@ -13,7 +13,8 @@ from aiohttp import web
 from yarl import URL
 
 from server.transports import console, http_errors
-from server.transports.console import BUILT, FOR_EVER, INDEX, takes_gzip
+from server.transports.console import BUILT, INDEX, SITE
+from server.transports.files import FOR_EVER, takes_gzip
 from tests.support.running import Server
 
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -38,10 +39,11 @@ def build(folder: Path, version: str, *, whole: bool = True) -> None:
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[str]:
+async def serving(folder: Path, *, retry_seconds: float = 3600) -> AsyncIterator[str]:
     """Serve a folder as the application serves the built page."""
     app = web.Application(middlewares=[http_errors.middleware({})])
     console.attach(app, folder)
+    app[SITE].retry_seconds = retry_seconds
     runner = web.AppRunner(app)
     await runner.setup()
     try:
@@ -209,6 +211,21 @@ async def test_a_new_build_is_served_once_it_is_whole(folder: Path) -> None:
         assert b"two.js" in (await ask(url, "/"))[2]
         assert (await ask(url, "/assets/two.js"))[2] == SCRIPT.encode()
         assert (await ask(url, "/assets/one.js"))[0] == 200, "who has the old page open still loads its views"
+
+
+async def test_a_build_that_is_not_whole_is_not_read_with_each_request(folder: Path) -> None:
+    async with serving(folder) as url:
+        assert b"one.js" in (await ask(url, "/"))[2]
+        build(folder, "two", whole=False)
+        assert b"one.js" in (await ask(url, "/"))[2]
+        (folder / "assets" / "two.js").write_text(SCRIPT)
+        assert b"one.js" in (await ask(url, "/"))[2]
+    async with serving(folder, retry_seconds=0) as url:
+        assert b"two.js" in (await ask(url, "/"))[2]
+        build(folder, "three", whole=False)
+        assert b"two.js" in (await ask(url, "/"))[2]
+        (folder / "assets" / "three.js").write_text(SCRIPT)
+        assert b"three.js" in (await ask(url, "/"))[2]
 
 
 def cut_short(folder: Path) -> None:
