@@ -1,5 +1,6 @@
 """Authoring in a browser: drafts that a model and people write together, stored, and practised at once."""
 
+import re
 from typing import Any
 
 from playwright.async_api import Locator, Page, expect
@@ -237,6 +238,10 @@ async def test_a_stored_scenario_becomes_a_practice(console: Console) -> None:
     page = visitor.page
     await write(page, "Names", "Name", "Late parcel")
     await page.get_by_role("button", name="Store").click()
+    await expect(page.get_by_role("button", name="Store as another")).to_be_visible()
+    await page.reload()
+    stored = page.get_by_role("region", name="Store").get_by_role("link", name="Open it")
+    await expect(stored).to_have_attribute("href", re.compile("#/author/content/scenario/"))
     await page.get_by_role("button", name="Practise at once").click()
     await page.wait_for_url("**/#/practise/attempt/**")
 

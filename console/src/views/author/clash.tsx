@@ -1,6 +1,7 @@
 /** What two have changed at once: both versions, of which one is chosen. */
 
 import { Button } from "../../parts";
+import { words } from "./types";
 
 const OTHERS = {
   draft: { title: "In the draft", keep: "Keep the draft's" },
@@ -48,14 +49,17 @@ function Version({ title, value, children }: VersionProps) {
   );
 }
 
-/** Show a value to be read: a text as it is, everything else as JSON. */
+/** Show a value to be read: texts as they are, a few values as lines, everything else as JSON. */
 export function Shown({ value }: { value: unknown }) {
   if (value === null || value === undefined) return <p>Taken away</p>;
   return <pre class="author-value">{textOf(value)}</pre>;
 }
 
 function textOf(value: unknown): string {
-  if (typeof value === "string") return value;
-  const [only, ...more] = typeof value === "object" ? Object.values(value as object) : [];
-  return more.length === 0 && typeof only === "string" ? only : JSON.stringify(value, null, 2);
+  if (typeof value !== "object" || value === null) return String(value);
+  const entries = Object.entries(value);
+  if (entries.some(([, one]) => typeof one === "object")) return JSON.stringify(value, null, 2);
+  const [only] = entries;
+  if (entries.length === 1 && typeof only?.[1] === "string") return only[1];
+  return entries.map(([name, one]) => `${words(name)}: ${one}`).join("\n");
 }

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { me } from "../../identity";
 import { Badge, Busy, Button, confirm, Failure, Link, Page, toast } from "../../parts";
-import { download, type Got, RestError, send, useGet } from "../../rest";
+import { download, type Got, RestError, type Page as RestPage, send, useGet } from "../../rest";
 import { useRoom } from "../../rooms";
 import { go, href } from "../../router";
 import { someone, useFlush } from "../../saving";
@@ -14,7 +14,17 @@ import { Generating } from "./generating";
 import { Resource } from "./resource";
 import { RUNS } from "./runs";
 import { Storing } from "./storing";
-import { type ArtifactDoc, type ContentRow, type DraftRow, kindOf, nameOf, titleOf } from "./types";
+import {
+  type ArtifactDoc,
+  type ContentRow,
+  type DraftRow,
+  type DraftRun,
+  kindOf,
+  nameOf,
+  titleOf,
+} from "./types";
+
+const FEW = 10; // runs among which the newest are looked for
 
 // Kept when the view is left: what could not be stored yet is tried again all the same.
 const desks = new Map<string, Desk>();
@@ -51,10 +61,12 @@ function Open({ desk }: { desk: Desk }) {
   const docs = useGet<ArtifactDoc>(`/api/v1/docs/${row.artifact_type}`);
   const content = useContent(row);
   const runs = useRoom(me.value?.profile_id ? `profile_${me.value.profile_id}` : null, RUNS);
+  const past = useGet<RestPage<DraftRun>>(`${draftAt(row.id)}/runs`, { limit: FEW });
+  const history = past.data?.items ?? [];
   const editing = desk.editing.value;
   const form = shownOf(editing);
   useFlush(desk.flush);
-  const title = nameOf(row, form);
+  const title = content.data && !form.names ? `Changes to ${content.data.name}` : nameOf(row, form);
   return (
     <Page
       title={title}
@@ -80,8 +92,8 @@ function Open({ desk }: { desk: Desk }) {
             ))}
           </div>
           <aside class="author-side" aria-label="Making and storing">
-            <Generating desk={desk} docs={docs.data} runs={runs.state ?? {}} place={runs.place} />
-            <Storing desk={desk} runs={runs.state ?? {}} />
+            <Generating {...{ desk, history }} docs={docs.data} runs={runs.state ?? {}} place={runs.place} />
+            <Storing {...{ desk, history, content }} runs={runs.state ?? {}} />
           </aside>
         </div>
       )}

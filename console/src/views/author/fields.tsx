@@ -28,7 +28,8 @@ export function SchemaField({ schema, root, ...rest }: Props) {
   if (found.enum) return <EnumField {...props} />;
   switch (found.type) {
     case "object":
-      return found.properties ? <ObjectField {...props} /> : <JsonField {...props} />;
+      if (found.properties) return <ObjectField {...props} />;
+      return flagsIn(found).length > 0 ? <FlagsField {...props} /> : <JsonField {...props} />;
     case "array":
       return <ArrayField {...props} />;
     case "boolean":
@@ -61,6 +62,42 @@ function ObjectField({ schema, root, label, value, onChange, nested }: Props) {
         />
       ))}
     </fieldset>
+  );
+}
+
+/** The names of an object that holds switches only, such as the flags of a place. */
+function flagsIn({ propertyNames, additionalProperties }: Schema): string[] {
+  const switches = typeof additionalProperties === "object" && additionalProperties.type === "boolean";
+  return switches ? (propertyNames?.enum ?? []).map(String) : [];
+}
+
+const SWITCHES = [
+  { value: "", label: "As it is elsewhere" },
+  { value: "true", label: "On" },
+  { value: "false", label: "Off" },
+];
+
+function FlagsField({ schema, label, value, onChange }: Props) {
+  const now = (value ?? {}) as Value;
+  const names = flagsIn(schema);
+  const set = names.filter((name) => name in now).length;
+  return (
+    <details class="author-group">
+      <summary>
+        {label}: {set} of {names.length} set
+      </summary>
+      <div class="author-fields">
+        {names.map((name) => (
+          <Choice
+            key={name}
+            label={words(name)}
+            value={String(now[name] ?? "")}
+            options={SWITCHES}
+            onChange={(text) => onChange(put(now, name, text === "" ? undefined : text === "true"))}
+          />
+        ))}
+      </div>
+    </details>
   );
 }
 

@@ -2,16 +2,14 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { Badge, Button, Check, Meter, TextField } from "../../parts";
-import { type Page, useGet } from "../../rest";
 import type { Place } from "../../rooms";
 import { call } from "../../socket";
-import { type Desk, draftAt } from "./desk";
+import type { Desk } from "./desk";
 import { shownOf } from "./editing";
 import type { Run, Runs } from "./runs";
 import { type ArtifactDoc, type DraftRun, words } from "./types";
 
 const MAX_WISH = 4_000;
-const FEW = 10; // runs among which the newest is looked for
 const USUAL = new Set([
   "names",
   "descriptions",
@@ -34,16 +32,18 @@ interface Props {
   desk: Desk;
   docs: ArtifactDoc;
   runs: Runs;
+  /** Runs before one came here, newest first. */
+  history: DraftRun[];
   place: Place;
 }
 
-export function Generating({ desk, docs, runs, place }: Props) {
+export function Generating({ desk, docs, runs, history, place }: Props) {
   const types = Object.entries(docs.resource_types)
     .filter(([, doc]) => doc.operations.includes("create"))
     .map(([type]) => type);
   const [wish, setWish] = useState("");
   const [wanted, setWanted] = useState(() => new Set(types.filter((type) => isUsual(type, docs, desk))));
-  const [asked, setAsked] = useAsked(desk);
+  const [asked, setAsked] = useAsked(history);
   const run = asked ? (runs[asked.run_id] ?? null) : null;
   const state = run && run.state !== "running" ? run.state : asked?.state;
   const going = state === "running";
@@ -58,7 +58,14 @@ export function Generating({ desk, docs, runs, place }: Props) {
       resource_types: ordered,
       user_instructions: wish.trim() ? [wish.trim().slice(0, MAX_WISH)] : [],
     });
-    setAsked({ run_id: ack.run_id, state: "running", save: false, resource_types: ordered, resources: [] });
+    setAsked({
+      run_id: ack.run_id,
+      state: "running",
+      save: false,
+      artifact_id: null,
+      resource_types: ordered,
+      resources: [],
+    });
   }
 
   function toggle(type: string, on: boolean): void {
@@ -106,10 +113,9 @@ function isUsual(type: string, docs: ArtifactDoc, desk: Desk): boolean {
 }
 
 /** Keep which run writes into the draft: the one that was begun here, or one that went on meanwhile. */
-function useAsked(desk: Desk): [DraftRun | null, (run: DraftRun) => void] {
+function useAsked(history: DraftRun[]): [DraftRun | null, (run: DraftRun) => void] {
   const [begun, setBegun] = useState<DraftRun | null>(null);
-  const { data } = useGet<Page<DraftRun>>(`${draftAt(desk.row.id)}/runs`, { limit: FEW });
-  const before = data?.items.find((run) => !run.save) ?? null;
+  const before = history.find((run) => !run.save) ?? null;
   return [begun ?? before, setBegun];
 }
 

@@ -124,11 +124,11 @@ function Content({ kind }: { kind: string }) {
       key: "name",
       title: artifact?.title ?? kind,
       render: (row: ContentRow) => (
-        <>
+        <span class="author-name">
           <Link to={href("author", "content", kind, row.id)}>{row.name}</Link>{" "}
           <code title={row.id}>{shortId(row.id)}</code>
           {row.description && <span class="author-description">{row.description}</span>}
-        </>
+        </span>
       ),
     },
     {

@@ -45,9 +45,13 @@ export function Resource({ type, docs, desk, content }: Props) {
         {needed && !value && !content && <Badge tone="quiet">needed</Badge>}
         {clashes && <Badge tone="warn">changed twice</Badge>}
         {!clashes && type in editing.mine && <Badge tone="info">typed</Badge>}
-        {value && (
+        {value ? (
           <Button kind="plain" label={`Take away ${title}`} onClick={() => desk.type(type, null)}>
             Take away
+          </Button>
+        ) : (
+          <Button kind="plain" onClick={begin}>
+            {held ? "Change it" : "Write it oneself"}
           </Button>
         )}
       </header>
@@ -61,13 +65,7 @@ export function Resource({ type, docs, desk, content }: Props) {
         />
       )}
       {held && !same(held, value) && <Held value={held} replaced={value !== undefined} />}
-      {value ? (
-        <Filled type={type} value={value} forms={forms} desk={desk} />
-      ) : (
-        <Button kind="plain" onClick={begin}>
-          {held ? "Change it" : "Write it oneself"}
-        </Button>
-      )}
+      {value && <Filled type={type} value={value} forms={forms} desk={desk} />}
     </section>
   );
 }

@@ -1,26 +1,36 @@
 /** Stores a draft as content, and leads to practising it. */
 
-import { useState } from "preact/hooks";
-import { Badge, Button } from "../../parts";
-import { send } from "../../rest";
+import { useEffect, useState } from "preact/hooks";
+import { Badge, Button, Link } from "../../parts";
+import { type Got, send } from "../../rest";
+import { href } from "../../router";
 import { call } from "../../socket";
 import type { Desk } from "./desk";
 import { shownOf } from "./editing";
 import { Practise } from "./practising";
 import type { Runs } from "./runs";
-import { type ContentRow, nameOf } from "./types";
+import { type ContentRow, type DraftRun, kindOf, nameOf } from "./types";
 
 interface Props {
   desk: Desk;
   runs: Runs;
+  /** Runs before one came here, newest first. */
+  history: DraftRun[];
+  /** The content that the draft is of, if it exists. */
+  content: Got<ContentRow>;
 }
 
-export function Storing({ desk, runs }: Props) {
+export function Storing({ desk, runs, history, content }: Props) {
   const [runId, setRunId] = useState<string | null>(null);
   const run = runId ? runs[runId] : undefined;
   const clashes = Object.keys(desk.editing.value.theirs).length;
   const going = runId !== null && (run === undefined || run.state === "running");
-  const { artifact_type: artifact } = desk.row;
+  const before = history.find(({ save, state }) => save && state === "done")?.artifact_id;
+  const storedId = (run?.state === "done" && run.artifact_id) || before;
+  const { artifact_type: artifact, artifact_id: of } = desk.row;
+  useEffect(() => {
+    if (run?.state === "done" && of) content.reload();
+  }, [run?.state]);
 
   async function store(): Promise<void> {
     await desk.flush();
@@ -33,48 +43,64 @@ export function Storing({ desk, runs }: Props) {
     setRunId(ack.run_id);
   }
 
+  const another = storedId && !of;
   return (
     <section class="author-box" aria-label="Store">
       <h2>Store</h2>
-      <p class="author-hint">
-        {desk.row.artifact_id
-          ? "Changes what is stored."
-          : "Makes it content. What is needed and not written is generated too."}
-      </p>
+      <p class="author-hint">{another ? HINTS.another : of ? HINTS.changes : HINTS.makes}</p>
       {clashes > 0 && <p class="author-failed">Choose first what stays where both have changed something.</p>}
-      <Button kind="primary" busy={going} disabled={clashes > 0 || going} onClick={store}>
-        {going ? "Storing…" : "Store"}
+      <Button
+        kind={another ? "plain" : "primary"}
+        busy={going}
+        disabled={clashes > 0 || going}
+        onClick={store}
+      >
+        {going ? "Storing…" : another ? "Store as another" : "Store"}
       </Button>
       {run?.state === "failed" && (
         <p class="author-failed" role="alert">
           {run.message}
         </p>
       )}
-      {run?.state === "done" && run.artifact_id && (
-        <div class="author-stored" role="status">
-          <Badge tone="good">stored</Badge>
-          <AtOnce desk={desk} artifact={artifact} id={run.artifact_id} />
-        </div>
-      )}
+      {storedId && !going && <Stored desk={desk} id={storedId} of={content.data} />}
     </section>
   );
 }
 
-/** Lead to practising; a scenario becomes a practice of its own first. */
-function AtOnce({ desk, artifact, id }: { desk: Desk; artifact: string; id: string }) {
+const HINTS = {
+  changes: "Changes what is stored.",
+  makes: "Makes it content. What is needed and not written is generated too.",
+  another: "It is stored already; open it to change it. Storing once more makes a second one.",
+};
+
+interface StoredProps {
+  desk: Desk;
+  id: string;
+  of: ContentRow | null;
+}
+
+/** Lead to what was stored, and to practising it; a scenario becomes a practice of its own first. */
+function Stored({ desk, id, of }: StoredProps) {
   const form = shownOf(desk.editing.value);
-  if (artifact === "simulation") {
-    return (
-      <Practise of={form.flags?.assigned === true ? "home" : "practice"} id={async () => id}>
-        Practise at once
-      </Practise>
-    );
-  }
-  if (artifact !== "scenario") return null;
+  const { artifact_type: artifact } = desk.row;
+  const assigned = artifact === "simulation" && form.flags?.assigned === true;
+  const kind = of?.kind ?? (assigned ? "home" : kindOf(artifact));
+  const practised = kind === "practice" || kind === "home";
   return (
-    <Practise of="practice" id={() => practiceOf(id, nameOf(desk.row, form))}>
-      Practise at once
-    </Practise>
+    <div class="author-stored" role="status">
+      <Badge tone="good">stored</Badge>
+      <Link to={href("author", "content", kind, id)}>Open it</Link>
+      {practised && (
+        <Practise of={kind} id={async () => id}>
+          Practise at once
+        </Practise>
+      )}
+      {kind === "scenario" && (
+        <Practise of="practice" id={() => practiceOf(id, nameOf(desk.row, form))}>
+          Practise at once
+        </Practise>
+      )}
+    </div>
   );
 }
 

@@ -20,6 +20,7 @@ export interface DraftRun {
   run_id: string;
   state: "running" | "done" | "failed";
   save: boolean;
+  artifact_id: string | null;
   resource_types: string[];
   resources: string[];
 }
@@ -31,6 +32,8 @@ export interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
+  additionalProperties?: Schema | boolean;
+  propertyNames?: Schema;
   enum?: (string | number)[];
   anyOf?: Schema[];
   const?: unknown;
@@ -104,8 +107,8 @@ export function nameOf({ artifact_type, artifact_id }: DraftRow, form: Form): st
   return artifact_id ? `Changes to a ${title}` : `New ${title}`;
 }
 
-/** A name of the contract as words: `pass_points` as Pass points. */
+/** A name of the contract as words: `pass_points` as Pass points, `document_ids` as Documents. */
 export function words(name: string): string {
-  const said = name.replaceAll("_", " ");
+  const said = name.replace(/_id(?=s?$)/, "").replaceAll("_", " ");
   return said.charAt(0).toUpperCase() + said.slice(1);
 }

@@ -31,11 +31,12 @@ const owner = {
 const watch = {
   key: "watch",
   title: "",
-  render: (one: Subject) => (
-    <Link to={href("watch", one.subject_room)}>
-      Watch<span class="ops-hidden"> {one.subject_room}</span>
-    </Link>
-  ),
+  render: (one: Subject) =>
+    one.kind !== "playground" && ( // what is said there is its owner's alone
+      <Link to={href("watch", one.subject_room)}>
+        Watch<span class="ops-hidden"> {one.subject_room}</span>
+      </Link>
+    ),
 };
 
 /** List what was told, newest first. */

@@ -5,6 +5,7 @@ import type { OpsBeat } from "../../wire";
 export type Figure =
   | "connections"
   | "replies_running"
+  | "deltas_per_s"
   | "deliveries_per_s"
   | "jobs"
   | "waiting"

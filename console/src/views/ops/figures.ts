@@ -30,6 +30,13 @@ export const FIGURES: Shown[] = [
     write: (value) => `${number(Math.round(value))}/s`,
   },
   {
+    figure: "deltas_per_s",
+    title: "Parts written",
+    unit: "/s",
+    says: "Parts of replies and replays, as models say them.",
+    write: (value) => `${number(Math.round(value))}/s`,
+  },
+  {
     figure: "replies_running",
     title: "Replies",
     unit: "",
@@ -60,7 +67,7 @@ export const FIGURES: Shown[] = [
   },
   {
     figure: "errors",
-    title: "Errors logged",
+    title: "Errors",
     unit: "/s",
     says: "Lines that were logged as errors. The log says which.",
     write: (value) => `${number(value)}/s`,

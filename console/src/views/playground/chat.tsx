@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useStick } from "../../conversation/stick";
 import { Badge, Button, Empty, Failure } from "../../parts";
+import { ms } from "../../parts/format";
 import type { Place } from "../../rooms";
 import { Composer } from "./composer";
 import { useEarlier } from "./earlier";
@@ -89,8 +90,8 @@ function Used({ usage }: { usage: Message["usage"] }) {
   if (!usage) return null;
   const parts = [
     usage.completion_tokens ? `${usage.completion_tokens} tokens` : "",
-    usage.first_token_ms ? `first after ${Math.round(usage.first_token_ms)} ms` : "",
-    usage.duration_ms ? `${(usage.duration_ms / 1000).toFixed(1)} s` : "",
+    usage.first_token_ms ? `first after ${ms(usage.first_token_ms)}` : "",
+    usage.duration_ms ? ms(usage.duration_ms) : "",
   ].filter(Boolean);
   return parts.length > 0 ? <p class="playground-used">{parts.join(" · ")}</p> : null;
 }

@@ -1,6 +1,6 @@
 /** The documents of a pipeline: put in, watched while they are indexed, taken out. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Badge, Busy, Button, confirm, Empty, Failure, Table } from "../../parts";
 import { number } from "../../parts/format";
 import { send, useGet } from "../../rest";
@@ -21,6 +21,10 @@ export function Documents({ pipeline, mayWrite, status, changed }: Props) {
   const [skip, setSkip] = useState(0);
   const at = pipelineAt(pipeline.id, "documents", "paginated");
   const page = useGet<DocumentPage>(at, { skip, limit: PAGE });
+  const indexing = status?.status === "IN_PROGRESS";
+  useEffect(() => {
+    if (!indexing) page.reload(); // files have their text once they are read
+  }, [indexing, page.reload]);
 
   function reload(): void {
     page.reload();
@@ -85,7 +89,7 @@ function Listed({ pipeline, page, mayWrite, status, changed }: ListedProps) {
       key: "size",
       title: "Characters",
       align: "right" as const,
-      render: (document: Document) => number(document.text.length),
+      render: (document: Document) => (document.text ? number(document.text.length) : "–"),
     },
     {
       key: "remove",
