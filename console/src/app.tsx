@@ -2,6 +2,7 @@
 
 import { Header } from "./header";
 import { may, me, token } from "./identity";
+import { Invitation } from "./invitation";
 import { Empty, Page } from "./parts";
 import { Busy } from "./parts/states";
 import { Toasts } from "./parts/toast";
@@ -21,6 +22,7 @@ export function App() {
       <main id="main" tabIndex={-1}>
         <Main />
       </main>
+      <Invitation />
       <Toasts />
     </>
   );

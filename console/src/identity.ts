@@ -1,6 +1,7 @@
 /** Who is here: the token, and what the server says about its owner. */
 
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
+import { belongTo } from "./personal";
 
 export type Role = "learner" | "author" | "ops" | "admin" | "guest";
 export interface Me {
@@ -13,25 +14,35 @@ const TOKEN = "greenroom.token";
 const GUEST = "greenroom.guest";
 const INVITATION = /^#token=([^&]+)/;
 
-const kept = signal<string | null>(invited() ?? localStorage.getItem(TOKEN));
+const kept = signal<string | null>(localStorage.getItem(TOKEN));
 const known = signal<Me | null>(null);
+const offered = signal<string | null>(null);
 
 export const token: ReadonlySignal<string | null> = kept;
 export const me: ReadonlySignal<Me | null> = known;
+/** The token of a link that was opened while somebody is signed in: they are asked first. */
+export const invitation: ReadonlySignal<string | null> = offered;
 
 effect(() => keep(TOKEN, kept.value));
 
 /** Becomes the owner of a token; `null` makes a guest. */
 export function signIn(next: string | null): void {
   const trimmed = next?.trim() || null;
-  if (trimmed === kept.value) return;
+  offered.value = null;
+  if (trimmed === kept.peek()) return;
+  if (trimmed === null) belongTo(null); // a new token may be the same person's: that is known when the server says so
   known.value = null;
   kept.value = trimmed;
 }
 
-/** Forgets the token. */
+/** Forgets the token, and what the page keeps of its owner. */
 export function signOut(): void {
   signIn(null);
+}
+
+/** Stays who one is: the token of the link is forgotten. */
+export function decline(): void {
+  offered.value = null;
 }
 
 export function may(...roles: Role[]): boolean {
@@ -51,6 +62,7 @@ export function recognise(next: {
   const before = known.value;
   const profile = next.profile_id ?? null;
   if (before?.role === role && before.profile_id === profile && before.guest_id === guest) return;
+  belongTo(profile ?? guest);
   known.value = { role, profile_id: profile, guest_id: guest };
 }
 
@@ -84,10 +96,15 @@ function decoded(text: string): string | null {
   }
 }
 
-addEventListener("hashchange", () => {
+function look(): void {
   const next = invited();
-  if (next !== null) signIn(next);
-});
+  if (next === null || next === kept.peek()) return;
+  if (kept.peek() === null) signIn(next);
+  else offered.value = next;
+}
+
+look();
+addEventListener("hashchange", look);
 
 addEventListener("storage", (event) => {
   if (event.key === TOKEN) signIn(event.newValue); // signed in or out in another tab

@@ -142,7 +142,8 @@ class Membership {
 
   private settled(): void {
     for (const resolve of this.waiters.splice(0)) resolve();
-    if (this.followers.size === 0) memberships.delete(this.room);
+    const tell = connection() === 0 && (this.joined > 0 || this.busy > 0); // the server may keep the place for us
+    if (this.followers.size === 0 && !tell) memberships.delete(this.room);
   }
 
   private leave(now: number): void {

@@ -3,6 +3,7 @@
 import { type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { me } from "./identity";
+import { stay } from "./personal";
 import { RestError } from "./rest";
 
 const FIRST_RETRY_MS = 1_000;
@@ -33,7 +34,7 @@ interface Options {
 /** Make what stores for whoever is here now; for whoever signs in later it stores nothing. */
 export function makeSaving({ pause, waits, store }: Options): Saving {
   const said = signal<Said>({ phase: "idle", error: null });
-  const owner = someone();
+  const begun = stay();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let wait = FIRST_RETRY_MS;
   let running: Promise<void> = Promise.resolve();
@@ -50,7 +51,8 @@ export function makeSaving({ pause, waits, store }: Options): Saving {
   }
 
   async function one(): Promise<void> {
-    if (someone() !== owner) return;
+    if (stay() !== begun) return;
+    if (me.peek() === null) return later(wait); // who is here is not known yet, under a newer token
     if (!waits()) {
       if (said.value.phase === "typing") said.value = { phase: "saved", error: null }; // typed, and taken back
       return;
@@ -91,10 +93,4 @@ export function useFlush(flush: () => Promise<void>): void {
       void flush();
     };
   }, [flush]);
-}
-
-/** Who is here, as one key. */
-export function someone(): string {
-  const here = me.peek();
-  return here?.profile_id ?? here?.guest_id ?? "";
 }

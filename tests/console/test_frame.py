@@ -2,9 +2,10 @@
 
 import re
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.console.visitor import Console
+from tests.console.wire import contents, wire_of
 
 KEPT = "localStorage.getItem('greenroom.token')"
 
@@ -83,3 +84,35 @@ async def test_a_view_that_cannot_be_loaded_offers_to_reload(console: Console) -
     await visitor.page.unroute_all()
     await alert.get_by_role("button", name="Reload the page").click()
     await expect(visitor.page.get_by_role("heading", name="Practise", level=1)).to_be_visible()
+
+
+async def test_a_view_that_breaks_leaves_the_page_and_can_be_tried_again(console: Console) -> None:
+    visitor = await console.visit("learner")
+    page = visitor.page
+
+    async def nonsense(route: Route) -> None:
+        await route.fulfill(json={"items": [{"id": "half"}], "next_cursor": None})
+
+    await page.route("**/api/v1/practices*", nonsense)
+    await visitor.open("practise")
+    again = page.get_by_role("alert").get_by_role("button", name="Try again")
+    await expect(again).to_be_visible()
+    await expect(page.get_by_role("banner")).to_contain_text("learner")
+    await page.get_by_role("link", name="Playground").click()
+    await expect(page.get_by_role("heading", name="Playground", level=1)).to_be_visible()
+    await page.go_back()
+    await expect(again).to_be_visible()
+    await page.unroute_all()
+    await again.click()
+    await expect(page.get_by_role("button", name="Start One", exact=True)).to_be_visible()
+    assert visitor.faults  # said for whoever looks for the cause
+    visitor.faults.clear()
+
+
+async def test_a_double_click_acts_once(console: Console) -> None:
+    visitor = await console.visit("learner")
+    wire = await wire_of(visitor.page)
+    await visitor.open("practise")
+    await visitor.page.get_by_role("button", name="Start One", exact=True).dblclick()
+    await expect(visitor.page.get_by_role("textbox", name="Write to Ada")).to_be_visible()
+    assert [found[:1] for found in map(contents, wire.sent)].count(["attempt_start"]) == 1

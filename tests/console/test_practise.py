@@ -133,8 +133,8 @@ async def test_what_was_on_its_way_at_a_reload_is_said_once(console: Console) ->
     for _ in range(2):  # the second time its answer was what got lost
         await page.evaluate(
             """sent => {
-                sessionStorage.setItem(`greenroom-sending-${sent.chat_id}`, JSON.stringify(sent));
-                sessionStorage.setItem(`greenroom-draft-${sent.chat_id}`, sent.message);
+                sessionStorage.setItem(`greenroom.mine.sending.${sent.chat_id}`, JSON.stringify(sent));
+                sessionStorage.setItem(`greenroom.mine.draft.${sent.chat_id}`, sent.message);
             }""",
             sent,
         )

@@ -53,6 +53,11 @@ class Visitor:
             await expect(self.page.get_by_role("banner")).to_be_visible()
         await self.page.evaluate("place => { location.hash = place }", "/" + "/".join(place))
 
+    async def open_link(self, token: str) -> None:
+        """Follow a link that holds a token."""
+        await self.page.goto(f"{self._line.url}/#token={token}")
+        await expect(self.page.get_by_role("banner")).to_be_visible()
+
     async def drop(self) -> None:
         """Break the line: what is open is reset, and nothing gets through."""
         self._line.refuse = True

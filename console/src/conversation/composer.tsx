@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "../parts";
+import { recall, remember } from "../personal";
 
 export interface ComposerProps {
   label: string;
@@ -15,15 +16,14 @@ export interface ComposerProps {
   onStop: () => Promise<void>;
 }
 
-const KEY = "greenroom-draft-";
+const KEY = "draft.";
 
 export function keptDraft(name: string): string {
-  return sessionStorage.getItem(KEY + name) ?? "";
+  return recall(KEY + name);
 }
 
 export function keepDraft(name: string, text: string): void {
-  if (text === "") sessionStorage.removeItem(KEY + name);
-  else sessionStorage.setItem(KEY + name, text);
+  remember(KEY + name, text);
 }
 
 export function Composer({ label, draft, why, running, pasting, onSend, onStop }: ComposerProps) {
@@ -44,7 +44,8 @@ export function Composer({ label, draft, why, running, pasting, onSend, onStop }
     setSending(true);
     try {
       await onSend(text);
-      write("");
+      setText((now) => (now === text ? "" : now)); // what was typed meanwhile stays
+      if (keptDraft(draft) === text) keepDraft(draft, "");
     } finally {
       setSending(false);
       field.current?.focus();

@@ -1,5 +1,6 @@
 import { type ComponentChildren, render } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { whenPersonChanges } from "../personal";
 import { Button } from "./Button";
 
 export interface DialogProps {
@@ -38,24 +39,26 @@ function OpenDialog({ title, onClose, children }: Omit<DialogProps, "open">) {
       onMouseDown={(event) => event.target === element.current && onClose()}
     >
       <div class="dialog-inner">
-        <header class="dialog-head">
+        <div class="dialog-head">
           <h2 id={id}>{title}</h2>
           <button type="button" class="dialog-close" aria-label="Close" onClick={onClose}>
             ×
           </button>
-        </header>
+        </div>
         {children}
       </div>
     </dialog>
   );
 }
 
-/** Asks before something that cannot be undone; `verb` is what the button says. */
+/** Asks before something that cannot be undone; `verb` is what the button says. Whoever comes next is not asked. */
 export function confirm(title: string, text: string, verb: string): Promise<boolean> {
   const place = document.createElement("div");
   document.body.append(place);
   return new Promise((resolve) => {
+    const stop = whenPersonChanges(() => answer(false));
     const answer = (yes: boolean) => {
+      stop();
       render(null, place);
       place.remove();
       resolve(yes);
@@ -63,12 +66,12 @@ export function confirm(title: string, text: string, verb: string): Promise<bool
     render(
       <Dialog title={title} open onClose={() => answer(false)}>
         <p>{text}</p>
-        <footer class="actions">
+        <div class="actions">
           <Button onClick={() => answer(false)}>Cancel</Button>
           <Button kind="danger" onClick={() => answer(true)}>
             {verb}
           </Button>
-        </footer>
+        </div>
       </Dialog>,
       place,
     );

@@ -1,5 +1,6 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { whenPersonChanges } from "../personal";
 import type { Tone } from "./Badge";
 
 interface Toast {
@@ -11,6 +12,9 @@ interface Toast {
 const SHOWN_MS = 8000;
 const toasts = signal<Toast[]>([]);
 let last = 0;
+whenPersonChanges(() => {
+  toasts.value = [];
+});
 
 /** Tells something in the corner for a while; screen readers say it. */
 export function toast(text: string, tone: Tone = "info"): void {

@@ -1,8 +1,8 @@
 /** Where stored content is edited: stored when one says so, and never over what somebody else stored. */
 
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { personal } from "../../personal";
 import { get, RestError, send } from "../../rest";
-import { someone } from "../../saving";
 import { chosen, type Editing, heard, opened, same, sendable, shownOf, stored, typed } from "./editing";
 import type { ContentRow } from "./types";
 
@@ -19,7 +19,7 @@ export interface ContentDesk {
 const OURS = new Set(["id", "kind", "version", "created_at", "updated_at"]); // told by the server
 
 // Kept when the view is left, so that what is typed is there when one comes back.
-const desks = new Map<string, ContentDesk>();
+const desks = personal<ContentDesk>();
 
 /** The address of content. */
 export function contentAt(kind: string, id: string): string {
@@ -27,9 +27,8 @@ export function contentAt(kind: string, id: string): string {
 }
 
 export function contentDeskOf(row: ContentRow): ContentDesk {
-  const key = `${someone()}/${row.id}`;
-  const desk = desks.get(key) ?? makeDesk(row);
-  desks.set(key, desk);
+  const desk = desks.get(row.id) ?? makeDesk(row);
+  desks.set(row.id, desk);
   return desk;
 }
 

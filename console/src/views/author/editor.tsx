@@ -3,10 +3,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { me } from "../../identity";
 import { Badge, Busy, Button, confirm, Failure, Link, Page, toast } from "../../parts";
+import { personal } from "../../personal";
 import { download, type Got, RestError, type Page as RestPage, send, useGet } from "../../rest";
 import { useRoom } from "../../rooms";
 import { go, href } from "../../router";
-import { someone, useFlush } from "../../saving";
+import { useFlush } from "../../saving";
 import { contentAt } from "./contentdesk";
 import { type Desk, draftAt, makeDesk } from "./desk";
 import { shownOf } from "./editing";
@@ -27,12 +28,11 @@ import {
 const FEW = 10; // runs among which the newest are looked for
 
 // Kept when the view is left: what could not be stored yet is tried again all the same.
-const desks = new Map<string, Desk>();
+const desks = personal<Desk>();
 
 function deskOf(row: DraftRow): Desk {
-  const key = `${someone()}/${row.id}`;
-  const desk = desks.get(key) ?? makeDesk(row);
-  desks.set(key, desk);
+  const desk = desks.get(row.id) ?? makeDesk(row);
+  desks.set(row.id, desk);
   return desk;
 }
 

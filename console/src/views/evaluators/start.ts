@@ -1,4 +1,5 @@
 import { newId } from "../../ids";
+import { personal } from "../../personal";
 import { send } from "../../rest";
 import { go, href } from "../../router";
 import { API, type ResultView } from "./types";
@@ -16,7 +17,7 @@ export interface StartRequest {
   test_profile_ids?: number[];
 }
 
-const keys = new Map<string, string>(); // by request: an answer that was lost does not start it twice
+const keys = personal<string>(); // by request: an answer that was lost does not start it twice
 
 /** Starts a result and goes to it; rejects when the server refuses. */
 export async function start(request: StartRequest): Promise<void> {

@@ -1,6 +1,7 @@
 /** What comes from the ops room: beats each second, and what was told before one looked. */
 
 import { useEffect, useState } from "preact/hooks";
+import { whenPersonChanges } from "../../personal";
 import { get } from "../../rest";
 import { type Entry, useRoom } from "../../rooms";
 import { on } from "../../socket";
@@ -12,6 +13,7 @@ const BEFORE = 100; // entries that are read back
 
 // Kept when the view is left: on coming back the time between is a gap.
 const beats: Beats = new Map();
+whenPersonChanges(() => beats.clear());
 
 /** Take beats, and look at the clock each second: silence is to be seen too. */
 export function useBeats(): { beats: Beats; now: number } {

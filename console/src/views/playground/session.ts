@@ -1,15 +1,16 @@
 /** One's session of a pipeline: its room, and its settings as they are typed. */
 
 import { useEffect, useMemo } from "preact/hooks";
+import { personal } from "../../personal";
 import { send, useGet } from "../../rest";
 import { type Place, useRoom } from "../../rooms";
-import { someone, useFlush } from "../../saving";
+import { useFlush } from "../../saving";
 import { CHAT, type Chat } from "./fold";
 import { type Change, flat, grouped, makeSaver, type Saver } from "./saver";
 import { pipelineAt, type Session, type Settings } from "./types";
 
 // Kept when the view is left, so that what could not be saved yet is tried again all the same.
-const savers = new Map<string, Saver>();
+const savers = personal<Saver>();
 
 export interface Live {
   session: Session | null;
@@ -55,9 +56,8 @@ function useSaver(session: Session | null): Saver {
 }
 
 function saverOf(pipelineId: string, sessionId: string): Saver {
-  const key = `${someone()}/${sessionId}`;
-  const saver = savers.get(key) ?? makeSaver((change) => save(pipelineId, change));
-  savers.set(key, saver);
+  const saver = savers.get(sessionId) ?? makeSaver((change) => save(pipelineId, change));
+  savers.set(sessionId, saver);
   return saver;
 }
 

@@ -8,6 +8,7 @@ import { type Jump, Messages } from "../../conversation/messages";
 import { older } from "../../conversation/older";
 import type { ChatState, Message } from "../../conversation/types";
 import { Busy, Failure, Tabs, toast } from "../../parts";
+import { stay } from "../../personal";
 import { useGet, usePages } from "../../rest";
 import { useRoom } from "../../rooms";
 import { call } from "../../socket";
@@ -166,7 +167,9 @@ function useUnsent(chatId: string): number {
   const [returned, setReturned] = useState(0);
   useEffect(() => {
     if (!unsent) return;
+    const begun = stay();
     deliver(unsent).catch((error: Error) => {
+      if (stay() !== begun) return; // whose draft it would be is gone
       keepDraft(chatId, unsent.message);
       setReturned((count) => count + 1);
       toast(error.message, "bad");

@@ -1,6 +1,7 @@
 // Sends a message exactly once, also when the page is reloaded before the answer has come.
 
 import { newId } from "../../ids";
+import { recall, remember } from "../../personal";
 import { CallError, call } from "../../socket";
 
 interface Outgoing {
@@ -11,12 +12,12 @@ interface Outgoing {
   client_event_id: string;
 }
 
-const KEY = "greenroom-sending-";
+const KEY = "sending.";
 
 /** The message of a chat whose answer has not come yet, from before a reload. */
 export function outgoing(chatId: string): Outgoing | null {
-  const kept = sessionStorage.getItem(KEY + chatId);
-  return kept === null ? null : (JSON.parse(kept) as Outgoing);
+  const kept = recall(KEY + chatId);
+  return kept === "" ? null : (JSON.parse(kept) as Outgoing);
 }
 
 export async function say(message: Omit<Outgoing, "client_event_id">): Promise<string> {
@@ -25,7 +26,7 @@ export async function say(message: Omit<Outgoing, "client_event_id">): Promise<s
 
 /** Send under the id that it was sent under before: the server takes it once. */
 export async function deliver(message: Outgoing): Promise<string> {
-  sessionStorage.setItem(KEY + message.chat_id, JSON.stringify(message));
+  remember(KEY + message.chat_id, JSON.stringify(message));
   try {
     const ack = await call("attempt_message", message);
     forget(message);
@@ -39,5 +40,5 @@ export async function deliver(message: Outgoing): Promise<string> {
 /** Keep a message no longer, unless another one has taken its place. */
 function forget(message: Outgoing): void {
   if (outgoing(message.chat_id)?.client_event_id !== message.client_event_id) return;
-  sessionStorage.removeItem(KEY + message.chat_id);
+  remember(KEY + message.chat_id, "");
 }
