@@ -22,7 +22,7 @@ export function KeptField({ field, kept, text, onText }: Props) {
   switch (field.type) {
     case "long":
     case "json":
-      return <TextField {...common} multiline onInput={onText} />;
+      return <TextField {...common} multiline rows={rowsOf(text)} onInput={onText} />;
     case "choice":
       return <Choice {...common} options={field.options ?? []} onChange={onText} />;
     case "secret": {
@@ -50,6 +50,11 @@ export function KeptField({ field, kept, text, onText }: Props) {
     default:
       return <TextField {...common} type={field.type === "number" ? "number" : "text"} onInput={onText} />;
   }
+}
+
+/** Returns how high a box is: a text that is short leaves room for more, a long one scrolls. */
+function rowsOf(text: string): number {
+  return Math.min(16, Math.max(3, text.split("\n").length));
 }
 
 interface ReferenceProps {

@@ -60,7 +60,7 @@ function Editor({ kind, kept }: { kind: Kind; kept: Kept | null }) {
   };
   return (
     <>
-      <div class="evaluators-fields">
+      <div class="evaluators-fields evaluators-kept">
         {fields.map((field) => (
           <KeptField
             key={field.name}

@@ -173,11 +173,13 @@ function Scenarios({ agent, chosen, onChosen }: ScenariosProps) {
         />
       )}
       {shown.length > 1 && (
-        <Check
-          label="All of these"
-          checked={isAll}
-          onChange={(all) => onChosen(all ? [...others, ...shown.map((one) => one.id)] : others)}
-        />
+        <div class="evaluators-all">
+          <Check
+            label="All of these"
+            checked={isAll}
+            onChange={(all) => onChosen(all ? [...others, ...shown.map((one) => one.id)] : others)}
+          />
+        </div>
       )}
       {shown.map((one) => (
         <Check
