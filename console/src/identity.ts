@@ -45,6 +45,11 @@ export function decline(): void {
   offered.value = null;
 }
 
+/** Returns the id of who is here. */
+export function myId(): string | null {
+  return known.value?.profile_id ?? known.value?.guest_id ?? null;
+}
+
 export function may(...roles: Role[]): boolean {
   const role = known.value?.role;
   return role !== undefined && (role === "admin" || roles.includes(role));

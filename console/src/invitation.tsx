@@ -1,5 +1,5 @@
 import { useEffect } from "preact/hooks";
-import { decline, invitation, me, signIn } from "./identity";
+import { decline, invitation, me, myId, signIn } from "./identity";
 import { Button, Dialog } from "./parts";
 import { shortId } from "./parts/format";
 import { line } from "./socket";
@@ -28,6 +28,6 @@ export function Invitation() {
 }
 
 function who(): string {
-  const id = me.value?.profile_id ?? me.value?.guest_id;
+  const id = myId();
   return me.value && id ? ` as ${me.value.role} ${shortId(id)}` : "";
 }

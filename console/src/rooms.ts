@@ -2,7 +2,7 @@
 
 import { effect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { me, token } from "./identity";
+import { myId, token } from "./identity";
 import { ask, type CallError, connection, type Data, line, listen, prepare } from "./socket";
 
 export interface Entry {
@@ -268,8 +268,8 @@ export function useRoom<S>(
 
 /** One's own room is joined by the server at connect, and never left. */
 function own(room: string): boolean {
-  const id = me.peek()?.profile_id ?? me.peek()?.guest_id;
-  return id != null && (room === `profile_${id}` || room === `guest_${id}`);
+  const id = myId();
+  return id !== null && (room === `profile_${id}` || room === `guest_${id}`);
 }
 
 listen((name, data) => {

@@ -6,6 +6,8 @@ from playwright.async_api import Locator, Page, expect
 
 from server.engine.ids import new
 from tests.console.visitor import Console, Visitor
+from tests.support import attempts
+from tests.support.clients import socket
 
 ASKED = "Before I explain it: what do you expect a loop to do?"
 ANSWER = "It comes back to where it began. Does it not?"
@@ -168,6 +170,40 @@ async def test_an_edited_message_is_a_branch(console: Console) -> None:
     await page.get_by_role("button", name="Next version").click()
     await expect(messages(page)).to_have_count(3)
     await expect(messages(page).last).to_contain_text("Round, then.")
+    await page.get_by_role("button", name="Previous version").click()
+    await expect(messages(page)).to_have_count(5)
+    await page.get_by_role("button", name="Next version").click()
+    await expect(messages(page)).to_have_count(3)
+    await page.reload()
+    await expect(messages(page)).to_have_count(3)  # not the newest branch, but the one that was chosen
+    await expect(messages(page).last).to_contain_text("Round, then.")
+
+
+async def test_what_the_first_message_cannot_do_is_said(console: Console) -> None:
+    visitor = await console.visit("learner")
+    page = await begin(visitor, "One")
+    await say(page, "Hello.", count=2)
+    await say(page, "And again.", count=4)
+    await expect(messages(page).first).to_contain_text("The first message cannot be said again")
+    await expect(page.get_by_role("button", name="Edit and send again")).to_have_count(1)
+
+
+async def test_messages_from_further_back_are_there_for_who_asks(console: Console) -> None:
+    visitor = await console.visit("learner")
+    server = console.server
+    async with socket(server.url, {"token": server.token(visitor.profile_id)}) as client:
+        talk = await attempts.begin(client)
+        for count in range(101):
+            await talk.say(f"Question {count}.")
+    await visitor.open("practise", "attempt", talk.attempt_id, "chat", talk.chat_id)
+    page = visitor.page
+    await expect(messages(page)).to_have_count(200)
+    await expect(messages(page).first).to_contain_text("Question 1.")
+    await page.get_by_role("button", name="Older messages").click()
+    await expect(messages(page)).to_have_count(202)
+    await expect(messages(page).first).to_contain_text("Question 0.")
+    await expect(page.get_by_role("button", name="Older messages")).to_have_count(0)
+    await say(page, "That was all.", count=204)
 
 
 async def test_a_stopped_reply_keeps_its_words(console: Console) -> None:

@@ -58,6 +58,9 @@ export function MessageItem({ message, who, quote, onBack, onSibling, onEdit }: 
             Edit and send again
           </button>
         )}
+        {onEdit && message.parent === null && (
+          <span class="conv-hint">The first message cannot be said again; a new attempt begins anew.</span>
+        )}
         {onBack && (
           <button type="button" class="conv-small" onClick={onBack}>
             Back to the feedback

@@ -8,7 +8,7 @@ import { type Jump, Messages } from "../../conversation/messages";
 import { older } from "../../conversation/older";
 import type { ChatState, Message } from "../../conversation/types";
 import { Busy, Failure, Tabs, toast } from "../../parts";
-import { stay } from "../../personal";
+import { recall, remember, stay } from "../../personal";
 import { useGet, usePages } from "../../rest";
 import { useRoom } from "../../rooms";
 import { call } from "../../socket";
@@ -41,10 +41,10 @@ function Chat({ attempt, chatId, reload, state, away }: Props & { state: ChatSta
   const open = useOpen(chatId, state);
   const rest = usePages<Message & { chat_id: string }>(state.more ? "/api/v1/messages" : null, {
     chat_id: chatId,
-    limit: 100,
+    limit: 200, // as many as the room gives: the next page is the first one that adds something
   });
   const before = useMemo(() => older(rest.items), [rest.items.length]);
-  const [through, setThrough] = useState<string | null>(null);
+  const [through, setThrough] = useThrough(chatId);
   const shown = useMemo(() => path(nodes(state, before), through), [state, before, through]);
   const [panel, setPanel] = useState<Panel>("talk");
   const [jump, jumpTo, back] = useJumping(
@@ -60,7 +60,7 @@ function Chat({ attempt, chatId, reload, state, away }: Props & { state: ChatSta
   const speak = async (text: string, parent: string | null | undefined) => {
     const at = parent ? { parent_message_id: parent } : {};
     const id = await say({ attempt_id: attempt.id, chat_id: chatId, message: text, ...at });
-    setThrough((now) => (now === null && parent === undefined ? null : id));
+    if (through !== null || parent !== undefined) setThrough(id);
   };
   const returned = useUnsent(chatId);
   const template = state.chat?.template;
@@ -126,6 +126,17 @@ function Chat({ attempt, chatId, reload, state, away }: Props & { state: ChatSta
       />
     </div>
   );
+}
+
+/** The message that the path leads through, also after a reload. */
+function useThrough(chatId: string) {
+  const name = `through.${chatId}`;
+  const [through, setThrough] = useState(() => recall(name) || null);
+  const choose = (id: string) => {
+    setThrough(id);
+    remember(name, id);
+  };
+  return [through, choose] as const;
 }
 
 /** Whether something can still be said: closing is told by no entry of its own, so the chat is asked for it. */

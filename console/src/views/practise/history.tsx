@@ -1,15 +1,14 @@
 // One's attempts, newest first: open ones to go on with, ended ones to look at.
 
-import { me } from "../../identity";
+import { myId } from "../../identity";
 import { Badge, Busy, Button, Empty, Failure, Link, Page, When } from "../../parts";
 import { usePages } from "../../rest";
 import { href } from "../../router";
 import type { Attempt } from "./content";
 
 export function History() {
-  const own = me.value?.profile_id ?? me.value?.guest_id ?? null;
-  const { items, more, error, loading, reload } = usePages<Attempt>(me.value ? "/api/v1/attempts" : null, {
-    profile_id: own,
+  const { items, more, error, loading, reload } = usePages<Attempt>("/api/v1/attempts", {
+    profile_id: myId(),
     limit: 30,
   });
   return (

@@ -1,6 +1,6 @@
 // Lets an earlier graded conversation of the same scenario stand for this one.
 
-import { me } from "../../identity";
+import { myId } from "../../identity";
 import { Badge, Button, Failure, When } from "../../parts";
 import { number } from "../../parts/format";
 import { usePages } from "../../rest";
@@ -14,8 +14,7 @@ interface Props {
 }
 
 export function Previous({ attempt, entry, reload }: Props) {
-  const own = me.value?.profile_id ?? me.value?.guest_id ?? null;
-  const read = usePages<ChatRow>("/api/v1/chats", { profile_id: own, limit: 100 });
+  const read = usePages<ChatRow>("/api/v1/chats", { profile_id: myId(), limit: 100 });
   const usable = read.items.filter(
     (chat) => chat.scenario.id === entry.scenario_id && chat.ended && counting(chat.grades) !== null,
   );

@@ -1,6 +1,7 @@
 // What one may practise, and what is still open.
 
 import { useState } from "preact/hooks";
+import { myId } from "../../identity";
 import { Busy, Button, Check, Empty, Failure, Link, Page, When } from "../../parts";
 import { useGet, usePages } from "../../rest";
 import { go, href } from "../../router";
@@ -25,7 +26,7 @@ export function Start() {
 }
 
 function OpenAttempts() {
-  const { data } = useGet<{ items: Attempt[] }>("/api/v1/attempts", { limit: 20 });
+  const { data } = useGet<{ items: Attempt[] }>("/api/v1/attempts", { profile_id: myId(), limit: 20 });
   const open = (data?.items ?? []).filter((attempt) => attempt.status === "open").slice(0, 3);
   if (open.length === 0) return null;
   return (
