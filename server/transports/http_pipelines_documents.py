@@ -15,7 +15,7 @@ from server.transports.documents.shapes_products import DOCUMENT_STATUS, ChunkVi
 from server.transports.documents.told import Many, told
 from server.transports.http_errors import json_response
 from server.transports.http_pipelines_errors import PREFIX
-from server.transports.http_pipelines_files import MULTIPART, read_files
+from server.transports.http_pipelines_files import FORM, MULTIPART, read_files
 from server.transports.http_pipelines_requests import KEY, caller_of, key_of, parsed, pipeline_id_of
 from server.transports.http_query import number_in
 from server.transports.uploads import UPLOADS, Upload
@@ -50,12 +50,12 @@ class HttpDocuments:
         self._pipelines = app[keys.PIPELINES]
         self._documents = app[keys.DOCUMENTS]
 
-    @told(Many(DocumentView), body=Many(DocumentWrite), headers={KEY: str})
+    @told(Many(DocumentView), body=(Many(DocumentWrite), FORM), headers={KEY: str})
     async def create(self, request: web.Request) -> web.Response:
         """Store new documents, or files, and answer them."""
         return await self._put(request, replace=False)
 
-    @told(Many(DocumentView), body=Many(DocumentWrite), headers={KEY: str})
+    @told(Many(DocumentView), body=(Many(DocumentWrite), FORM), headers={KEY: str})
     async def upsert(self, request: web.Request) -> web.Response:
         """Store documents, or files, in the place of those with their ids, and answer them."""
         return await self._put(request, replace=True)

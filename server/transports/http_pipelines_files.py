@@ -11,6 +11,7 @@ from schemas.pipeline import MAX_FILE, MAX_METADATA, DocumentWrite
 from server.engine.playground.documents import Sent
 from server.errors import TooLarge
 from server.store.pipeline_files import StoredFile
+from server.transports.documents import told as documents
 from server.transports.http_pipelines_errors import invalid
 from server.transports.http_pipelines_requests import checked, read_value
 from server.transports.uploads import START_SECONDS, Upload, Uploads, patience
@@ -32,6 +33,20 @@ TYPES = {
 }
 WRITE = TypeAdapter(DocumentWrite)
 FIELDS = {"id": MAX_ID, "metadata": MAX_METADATA}
+FORM = documents.Form(
+    parts={
+        "file": {
+            "type": "array",
+            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+            "minItems": 1,
+            "maxItems": MAX_FILES,
+        },
+        "metadata": {"type": "object", "description": "Of all files."},
+        "id": {"type": "string", "description": "Of a single file."},
+    },
+    required=("file",),
+    encoding={"file": ", ".join(dict.fromkeys(TYPES.values())), "metadata": "application/json"},
+)
 
 
 class Form:

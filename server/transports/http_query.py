@@ -1,7 +1,7 @@
 """Reads ids and query parameters of requests; whatever is wrong is BadRequest, a bad id is NotFound."""
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 from uuid import UUID
 
 from aiohttp import web
@@ -17,15 +17,10 @@ MAX_NUMBER = 2**53 - 1  # that JavaScript can hold
 FLAGS: Mapping[str, bool] = {"1": True, "true": True, "0": False, "false": False, "": False}
 
 
-def wanted_of(request: web.Request) -> Wanted:
-    """Return the page of a list that a request asks for."""
-    return Wanted(
-        limit=limit_of(request),
-        cursor=request.query.get("cursor") or None,
-        profile_id=id_of_query(request, "profile_id"),
-        attempt_id=id_of_query(request, "attempt_id"),
-        chat_id=id_of_query(request, "chat_id"),
-    )
+def wanted_of(request: web.Request, *of: Literal["profile_id", "attempt_id", "chat_id"]) -> Wanted:
+    """Return the page of a list that a request asks for, and what it is limited to."""
+    ids = {name: id_of_query(request, name) for name in of}
+    return Wanted(limit=limit_of(request), cursor=request.query.get("cursor") or None, **ids)
 
 
 def limit_of(request: web.Request) -> int:

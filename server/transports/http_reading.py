@@ -1,7 +1,7 @@
 """Attempts, chats, messages, grades and rooms over HTTP, to be read back (socket-v5 §10)."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -53,6 +53,9 @@ def attach(app: web.Application) -> None:
     app.router.add_get("/api/v1/rooms/{room}/entries", reading.entries)
 
 
+LIMITS: Final = ("profile_id", "attempt_id", "chat_id")
+
+
 class HttpReading:
     """Handlers of everything that people did."""
 
@@ -64,7 +67,7 @@ class HttpReading:
     @told(ListPage(ATTEMPT_ITEM), query={"limit": PageLimit, "cursor": str, "profile_id": Id})
     async def attempts(self, request: web.Request) -> web.Response:
         """Answer a page of attempts."""
-        return _page(await self._reading.attempts(await identify(request), wanted_of(request)))
+        return _page(await self._reading.attempts(await identify(request), wanted_of(request, "profile_id")))
 
     @told(ATTEMPT)
     async def attempt(self, request: web.Request) -> web.Response:
@@ -73,11 +76,11 @@ class HttpReading:
 
     @told(
         ListPage(ChatRow),
-        query={"limit": PageLimit, "cursor": str, "profile_id": Id, "attempt_id": Id, "chat_id": Id},
+        query={"limit": PageLimit, "cursor": str, **dict.fromkeys(LIMITS, Id)},
     )
     async def chats(self, request: web.Request) -> web.Response:
         """Answer a page of chats."""
-        return _page(await self._reading.chats(await identify(request), wanted_of(request)))
+        return _page(await self._reading.chats(await identify(request), wanted_of(request, *LIMITS)))
 
     @told(ChatWhole)
     async def chat(self, request: web.Request) -> web.Response:
@@ -86,12 +89,12 @@ class HttpReading:
 
     @told(
         ListPage(SAID),
-        query={"limit": PageLimit, "cursor": str, "profile_id": Id, "attempt_id": Id, "chat_id": Id},
+        query={"limit": PageLimit, "cursor": str, **dict.fromkeys(LIMITS, Id)},
     )
     async def parts(self, request: web.Request) -> web.Response:
         """Answer a page of messages or grades."""
         kind = PARTS[request.match_info["part"]]
-        return _page(await self._reading.parts(await identify(request), kind, wanted_of(request)))
+        return _page(await self._reading.parts(await identify(request), kind, wanted_of(request, *LIMITS)))
 
     @told(SAID)
     async def part(self, request: web.Request) -> web.Response:

@@ -1,6 +1,6 @@
 """Tests, invocations and runs over HTTP, to be read back and reported (socket-v5 §9, §10)."""
 
-from typing import Any, get_args
+from typing import Any, TypedDict, get_args
 
 from aiohttp import web
 
@@ -48,7 +48,7 @@ class HttpTests:
     @told(ListPage(TestRow), query={"limit": PageLimit, "cursor": str})
     async def tests(self, request: web.Request) -> web.Response:
         """Answer a page of tests."""
-        return _page(await self._reading.tests(await identify(request), wanted_of(request)))
+        return _page(await self._reading.tests(await identify(request), WantedTests(**_page_of(request))))
 
     @told(TestWhole)
     async def test(self, request: web.Request) -> web.Response:
@@ -60,7 +60,8 @@ class HttpTests:
     )
     async def invocations(self, request: web.Request) -> web.Response:
         """Answer a page of invocations."""
-        return _page(await self._reading.invocations(await identify(request), wanted_of(request)))
+        caller, wanted = await identify(request), WantedTests(**_page_of(request), **_within(request))
+        return _page(await self._reading.invocations(caller, wanted))
 
     @told(InvocationWhole)
     async def invocation(self, request: web.Request) -> web.Response:
@@ -82,7 +83,7 @@ class HttpTests:
     )
     async def runs(self, request: web.Request) -> web.Response:
         """Answer a page of runs."""
-        return _page(await self._reading.runs(await identify(request), wanted_of(request)))
+        return _page(await self._reading.runs(await identify(request), _runs_of(request)))
 
     @told(RunWhole)
     async def run(self, request: web.Request) -> web.Response:
@@ -90,13 +91,31 @@ class HttpTests:
         return json_response(await self._reading.run(await identify(request), id_of(request)))
 
 
-def wanted_of(request: web.Request) -> WantedTests:
-    """Return the page of a list that a request asks for."""
+class _PageOf(TypedDict):
+    limit: int
+    cursor: str | None
+
+
+class _Within(TypedDict):
+    test_id: Id | None
+    invocation_id: Id | None
+
+
+def _page_of(request: web.Request) -> _PageOf:
+    return {"limit": limit_of(request), "cursor": request.query.get("cursor") or None}
+
+
+def _within(request: web.Request) -> _Within:
+    return {
+        "test_id": id_of_query(request, "test_id"),
+        "invocation_id": id_of_query(request, "invocation_id"),
+    }
+
+
+def _runs_of(request: web.Request) -> WantedTests:
     return WantedTests(
-        limit=limit_of(request),
-        cursor=request.query.get("cursor") or None,
-        test_id=id_of_query(request, "test_id"),
-        invocation_id=id_of_query(request, "invocation_id"),
+        **_page_of(request),
+        **_within(request),
         original_id=id_of_query(request, "original_id"),
         state=choice_of(request, "state", STATES),
         cycle=number_of(request, "cycle"),

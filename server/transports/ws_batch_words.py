@@ -1,12 +1,12 @@
 """What is said on the socket of a batch job besides results."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schemas.envelope import MAX_SAFE_INTEGER, Id, Problem
+from schemas.envelope import MAX_SAFE_INTEGER, ErrorCode, Id, Problem
 from server.engine.batch.checking import is_malformed
 from server.errors import BadRequest, Conflict, GreenroomError, NotFound, TooLarge
 from server.transports.http_query import uuid_of
@@ -31,11 +31,29 @@ class Farewell:
     error: GreenroomError | None = None
 
 
-class _Resume(BaseModel):
+class Resume(BaseModel):
+    """A first message that goes on with a job: its results from an index on."""
+
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
     resume: str
     from_: int = Field(default=0, alias="from", ge=0, le=MAX_SAFE_INTEGER)
+
+
+class Cancel(BaseModel):
+    """A message that stops the job of the socket; its summary follows."""
+
+    cancel: Literal[True]
+
+
+class Refused(BaseModel):
+    """An error, after which the socket is closed; with the job of the socket if it has one."""
+
+    error: str
+    code: ErrorCode
+    details: list[Problem] | None = None
+    retry_after: float | None = None
+    job_id: Id | None = None
 
 
 def resumed(first: bytes) -> Begun | None:
@@ -51,7 +69,7 @@ def resumed(first: bytes) -> Begun | None:
     if "resume" not in said:
         return None
     try:
-        wish = _Resume.model_validate(said)
+        wish = Resume.model_validate(said)
     except ValidationError as error:
         raise refusal(*(_problem(detail) for detail in error.errors(include_url=False))) from error
     if (job_id := uuid_of(wish.resume)) is None:
@@ -94,14 +112,14 @@ def close_code(error: GreenroomError) -> int:
 
 def written(error: GreenroomError, *, job_id: Id | None = None) -> bytes:
     """Return an error as the socket tells it, with the job of the socket if it has one."""
-    body: dict[str, Any] = {"error": error.message, "code": error.code}
-    if error.details is not None:
-        body["details"] = [problem.model_dump() for problem in error.details]
-    if error.retry_after is not None:
-        body["retry_after"] = error.retry_after
-    if job_id is not None:
-        body["job_id"] = job_id
-    return orjson.dumps(body)
+    told = Refused(
+        error=error.message,
+        code=error.code,
+        details=error.details,
+        retry_after=error.retry_after,
+        job_id=job_id,
+    )
+    return told.model_dump_json(exclude_none=True).encode()
 
 
 def _problem(detail: Any) -> Problem:

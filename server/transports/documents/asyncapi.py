@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from handlers import HANDLERS
 from schemas.batch import BatchRequest, BatchResult, JobSummary
 from schemas.envelope import AuthRefresh, Payload, ServerEvent
@@ -12,6 +14,7 @@ from server.transports.documents.failures import failed
 from server.transports.documents.naming import Schema, Schemas, closed, joined
 from server.transports.documents.rooms import ROOMS, room_events
 from server.transports.ws_batch import ADDRESS
+from server.transports.ws_batch_words import Cancel, Refused, Resume
 
 SOCKET, STREAM, BATCH = "socket", "stream", "batch_job"
 PLACE: Schema = {
@@ -19,7 +22,13 @@ PLACE: Schema = {
     "offset": {"type": "integer", "minimum": 1, "description": "1, 2, 3 … in each room, without a hole."},
     "at": {"type": "integer", "description": "When it was published, in ms since 1970."},
 }
-JOB = {"job": BatchRequest, "job_result": BatchResult, "job_summary": JobSummary}
+JOB_ASKED: Mapping[str, type[BaseModel]] = {"job": BatchRequest, "job_resume": Resume, "job_cancel": Cancel}
+JOB_TOLD: Mapping[str, type[BaseModel]] = {
+    "job_result": BatchResult,
+    "job_summary": JobSummary,
+    "job_error": Refused,
+}
+JOB = {**JOB_ASKED, **JOB_TOLD}
 CLIENT: Mapping[str, type[Payload]] = {
     **{
         name: event
@@ -64,8 +73,8 @@ def _messages(schemas: Schemas) -> dict[str, Any]:
     for name, kind in SERVER.items():
         found[name] = _message(name, kind, _told(kind, schemas))
     for name, model in JOB.items():
-        mode = "validation" if model is BatchRequest else "serialization"
-        found[name] = _message(name, model, schemas.of(model, mode=mode))  # type: ignore[arg-type]
+        payload = schemas.of(model, mode="validation" if name in JOB_ASKED else "serialization")
+        found[name] = _message(name, model, payload)
     return found
 
 
@@ -100,7 +109,8 @@ def _channels() -> dict[str, Any]:
         },
         BATCH: {
             "address": ADDRESS,
-            "description": "A plain WebSocket: a job is sent, its results and its summary come.",
+            "description": "A plain WebSocket: a job is sent, or gone on with; its results and its summary "
+            "come. It may be stopped meanwhile. After an error the socket is closed.",
             "messages": _refs(JOB),
         },
     }
@@ -134,7 +144,9 @@ def _operations() -> dict[str, Any]:
         events = room_events(room, SERVER)
         found[f"publish_{room.family}"] = {"action": "send", **_at(f"room_{room.family}", *events)}
     found["start_job"] = {"action": "receive", **_at(BATCH, "job")}
-    found["tell_job"] = {"action": "send", **_at(BATCH, "job_result", "job_summary")}
+    found["resume_job"] = {"action": "receive", **_at(BATCH, "job_resume")}
+    found["cancel_job"] = {"action": "receive", **_at(BATCH, "job_cancel")}
+    found["tell_job"] = {"action": "send", **_at(BATCH, *JOB_TOLD)}
     return found
 
 

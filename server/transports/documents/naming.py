@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from server.transports.documents.told import Each, Many, Mode, Numbered, Page, Row
+from server.transports.documents.told import Each, Many, Mode, Numbered, Page, Row, Written
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/"
@@ -46,6 +46,9 @@ class Schemas:
             return {"type": "array", "items": self.of(kind.item, words, mode=mode)}
         if isinstance(kind, Row):
             return self._row(kind)
+        if isinstance(kind, Written):
+            written: Schema = self._written(self._leaf(kind.model, "validation"))
+            return written
         return self._leaf(kind, mode)
 
     def shape(self, kind: Any, *, mode: Mode = "serialization") -> Schema:
@@ -71,6 +74,22 @@ class Schemas:
             {"items": {"type": "array", "items": self.of(kind.item, words)}, "next_cursor": TEXT_OR_NULL}
         )
         return page if kind.plus is None else joined(page, self.shape(kind.plus))
+
+    def _written(self, schema: Any) -> Any:
+        """Return a schema in which no object has to have an id, with those that it refers to."""
+        if isinstance(schema, list):
+            return [self._written(part) for part in schema]
+        if isinstance(schema, str) and schema.startswith(REF):
+            name = schema.removeprefix(REF)
+            found = self._written(self.components[name])
+            same = found == self.components[name]
+            return schema if same else self.named(f"{name}Written", lambda: found)["$ref"]
+        if not isinstance(schema, dict):
+            return schema
+        made = {name: self._written(part) for name, part in schema.items()}
+        if "id" in schema.get("properties", {}) and "id" in schema.get("required", ()):
+            made["required"] = [name for name in schema["required"] if name != "id"]
+        return made
 
     def _row(self, kind: Row) -> Schema:
         shape = self.shape(kind.model)

@@ -12,12 +12,13 @@ from schemas.envelope import Id
 from server.transports import http_evaluator_errors, http_pipelines_errors
 from server.transports.documents.acks import ack_of
 from server.transports.documents.failures import JSON, failures_of, responses
-from server.transports.documents.naming import Schema, Schemas
+from server.transports.documents.naming import Schema, Schemas, closed
 from server.transports.documents.paths import Parameter, Path, paths_of
 from server.transports.documents.security import KEYS, OPEN, PEOPLE, SCHEMES, VISITORS
-from server.transports.documents.told import Media, Told, told_of
+from server.transports.documents.told import Form, Media, Told, told_of
 
 ANY = "*"
+MULTIPART = "multipart/form-data"
 BOTH = ("get", "post")  # what a route for any method is documented as
 CHANGES = frozenset({"post", "put", "patch"})
 _WORD = re.compile(r"[A-Za-z0-9]+")
@@ -129,11 +130,16 @@ class Operation:
         return parameter.schema or self._schemas.of(parameter.type, mode="validation")
 
     def _body(self) -> dict[str, Any] | None:
-        kind = self._event.schema if self._event is not None else self._told.body
-        if kind is None:
+        told = self._event.schema if self._event is not None else self._told.body
+        if told is None:
             return None
-        schema = self._schemas.of(kind, self._path.words, mode="validation")
-        return {"required": True, "content": {JSON: {"schema": schema}}}
+        content: dict[str, Any] = {}
+        for kind in told if isinstance(told, tuple) else (told,):
+            if isinstance(kind, Form):
+                content[MULTIPART] = _form(kind)
+            else:
+                content[JSON] = {"schema": self._schemas.of(kind, self._path.words, mode="validation")}
+        return {"required": True, "content": content}
 
     def _responses(self) -> dict[str, Any]:
         found = {} if self._told.is_open and not self._told.body else self._failures()
@@ -180,6 +186,16 @@ def _id(method: str, address: str) -> str:
     """Return an operation's name; an address with a slash at its end may stand beside one without."""
     name = "_".join([method, *_WORD.findall(address)])
     return f"{name}_" if address.endswith("/") else name
+
+
+def _form(form: Form) -> dict[str, Any]:
+    schema = {
+        **closed({name: dict(part) for name, part in form.parts.items()}),
+        "additionalProperties": False,
+    }
+    schema["required"] = list(form.required)
+    encoding = {name: {"contentType": kind} for name, kind in form.encoding.items()}
+    return {"schema": schema, "encoding": encoding}
 
 
 def _parameter(name: str, place: str, schema: Schema, *, required: bool = False) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from schemas.stored import Owner
 from schemas.test import ReplayedMessage, RunState, TestedBenchmark
 from server.engine.replay.figures import Figures, Outcome, RunFigures
 from server.store.replays import Counts
-from server.transports.documents.told import Each, Row
+from server.transports.documents.told import Each, Row, Written
 
 
 class Place(TypedDict):
@@ -95,7 +95,7 @@ LISTED = Each(
         ),
     },
 )
-WRITTEN = Each("kind", {f"{kind}s": model for kind, model in CONTENT_MODELS.items()})
+WRITTEN = Each("kind", {f"{kind}s": Written(model) for kind, model in CONTENT_MODELS.items()})
 
 
 class RunAdded(TypedDict):

@@ -51,6 +51,13 @@ class Many:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A model as clients write it: it and its parts get an id where they have none."""
+
+    model: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Media:
     """Anything but JSON."""
 
@@ -58,8 +65,20 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A body of multipart/form-data: the schema of each part, and what it is encoded as."""
+
+    parts: Mapping[str, Mapping[str, Any]]
+    required: tuple[str, ...]
+    encoding: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What an operation reads and answers, by status; None is an answer without a body."""
+    """What an operation reads and answers, by status; None is an answer without a body.
+
+    A body is one type, or a tuple of them where a client chooses.
+    """
 
     answers: Mapping[int, Any]
     body: Any = None
