@@ -55,13 +55,15 @@ export function Chart({ title, unit, series, times }: ChartProps) {
 function summary(values: readonly (number | null)[], unit: string): string {
   let least = Number.POSITIVE_INFINITY;
   let most = Number.NEGATIVE_INFINITY;
-  let last: number | null = null;
+  let told = false;
   for (const value of values) {
     if (value === null) continue;
     least = Math.min(least, value);
     most = Math.max(most, value);
-    last = value;
+    told = true;
   }
-  if (last === null) return "nothing yet";
-  return `${number(last)} ${unit} now, ${number(least)} to ${number(most)}`;
+  if (!told) return "nothing yet";
+  const last = values.at(-1) ?? null;
+  const now = last === null ? "nothing" : `${number(last)} ${unit}`.trim();
+  return `${now} now, ${number(least)} to ${number(most)}`;
 }

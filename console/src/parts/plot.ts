@@ -6,6 +6,13 @@ import "uplot/dist/uPlot.min.css";
 const HEIGHT = 180;
 type Values = readonly { values: readonly (number | null)[] }[];
 
+/** From zero to a little above the greatest value; zeros alone lie at the bottom of a small scale. */
+function rangeOf(least: number | null, most: number | null): [number, number] {
+  if (!most || most <= 0) return [Math.min(0, least ?? 0), 1];
+  const [from, to] = uPlot.rangeNum(Math.min(0, least ?? 0), most, 0.1, true);
+  return [from ?? 0, to ?? most];
+}
+
 export function draw(place: HTMLElement, { unit, labels }: { unit: string; labels: string[] }) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
@@ -20,6 +27,7 @@ export function draw(place: HTMLElement, { unit, labels }: { unit: string; label
       height: HEIGHT,
       legend: { show: false },
       cursor: { drag: { x: false, y: false } },
+      scales: { y: { range: (_, least, most) => rangeOf(least, most) } },
       axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => `${tick} ${unit}`) }],
       series: [{}, ...labels.map((label, at) => ({ label, stroke: colour(`--series-${at % 6}`), width: 2 }))],
     },

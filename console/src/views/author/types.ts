@@ -51,7 +51,7 @@ export interface Schema {
   nullable?: boolean;
 }
 
-export interface ResourceDoc {
+interface ResourceDoc {
   operations: string[];
   schema: Schema | null;
   form: (Schema | null)[];

@@ -28,7 +28,7 @@ export interface Ops {
 
 const MAX_RUNNING = 200;
 const MAX_ERRORS = 50;
-export const MAX_TOLD = 500;
+const MAX_TOLD = 500;
 
 const keyOf = (one: Subject) => `${one.kind}:${one.id}:${one.subject_room}`;
 
