@@ -238,6 +238,20 @@ async def texts(page: Page) -> list[str]:
     return await log(page).locator(".playground-mine, .playground-said .playground-text").all_inner_texts()
 
 
+async def test_what_is_typed_is_there_after_a_look_at_the_documents(console: Console) -> None:
+    visitor, pipeline_id = await opened(console, HOURS)
+    page = visitor.page
+    await page.get_by_label("Your message").fill("When does")
+    await page.get_by_role("tab", name="Documents").click()
+    await expect(page.get_by_role("region", name="Documents", exact=True)).to_contain_text("Hours")
+    await page.get_by_role("tab", name="Chat").click()
+    await expect(page.get_by_label("Your message")).to_have_value("When does")
+    await visitor.open("playground", pipeline_id, "documents")
+    await page.reload()
+    await page.get_by_role("tab", name="Chat").click()
+    await expect(page.get_by_label("Your message")).to_have_value("When does")
+
+
 async def test_a_failure_is_said(console: Console) -> None:
     console.model.script([{"status": 400}])
     visitor, _ = await opened(console, HOURS)

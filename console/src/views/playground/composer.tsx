@@ -1,7 +1,8 @@
 /** Where one types: Enter sends, Shift+Enter breaks the line. */
 
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "../../parts";
+import { recall, remember } from "../../personal";
 import { CallError, call } from "../../socket";
 
 const MAX_MESSAGE = 32_000;
@@ -14,10 +15,13 @@ interface Props {
 }
 
 export function Composer({ pipelineId, running, sent }: Props) {
-  const [text, setText] = useState("");
+  const name = `playground.${pipelineId}`;
+  const [text, setText] = useState(() => recall(name));
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const input = useRef<HTMLTextAreaElement>(null);
+
+  useEffect(() => remember(name, text), [name, text]); // for when one comes back to this view
 
   async function say(): Promise<void> {
     const message = text.trim();
