@@ -2,6 +2,7 @@
 
 import { effect } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { Drawing } from "./drawing";
 import { myId, token } from "./identity";
 import { ask, type CallError, connection, type Data, line, listen, prepare } from "./socket";
 
@@ -214,7 +215,7 @@ export function follow(room: string, handlers: Handlers): () => void {
   return () => membership.remove(handlers);
 }
 
-/** Follows a room and folds its entries; renders at most once per animation frame, however many entries come. */
+/** Follows a room and folds its entries; renders calmly, however many entries come. */
 export function useRoom<S>(
   room: string | null,
   fold: Fold<S>,
@@ -226,15 +227,10 @@ export function useRoom<S>(
   if (seen.current.room !== room) seen.current = fresh();
   useEffect(() => {
     if (room === null) return;
-    let frame = 0;
     const mine = fresh();
     seen.current = mine;
-    const shown = () => {
-      frame ||= requestAnimationFrame(() => {
-        frame = 0;
-        render((n) => n + 1);
-      });
-    };
+    const drawing = new Drawing(() => render((n) => n + 1));
+    const shown = () => drawing.soon();
     const folded = (step: () => S, offset: number) => {
       try {
         mine.state = step();
@@ -259,7 +255,7 @@ export function useRoom<S>(
     });
     return () => {
       stop();
-      cancelAnimationFrame(frame);
+      drawing.stop();
     };
   }, [room]);
   const { state, place, offset, error } = seen.current;

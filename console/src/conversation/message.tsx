@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { Badge, Button, When } from "../parts";
 import type { Shown } from "./branches";
 import { SourceList } from "./sources";
-import { pieces } from "./spans";
+import { parts, pieces } from "./spans";
 
 const ENDINGS = {
   stopped: { tone: "info", text: "Stopped" },
@@ -45,7 +45,7 @@ export function MessageItem({ message, who, quote, onBack, onSibling, onEdit }: 
       ) : (
         <p class="conv-text">
           {pieces(message.content, quote).map((piece) =>
-            piece.marked ? <mark key="mark">{piece.text}</mark> : piece.text,
+            piece.marked ? <mark key="mark">{piece.text}</mark> : parts(piece.text),
           )}
           {running && <span class="conv-caret" role="img" aria-label="is being written" />}
         </p>

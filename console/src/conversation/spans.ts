@@ -15,6 +15,20 @@ export function spanOf(content: string, quote: string): [number, number] | null 
   return found ? [found.index, found.index + found[0].length] : null;
 }
 
+const PART = 2_000; // characters, or more up to the next space; a browser lays out anew only what changed
+
+/** A text in parts, of which all but the last stay as they are while it grows. */
+export function parts(text: string): string[] {
+  const found = [];
+  for (let at = 0; at < text.length; ) {
+    const space = text.indexOf(" ", at + PART);
+    const end = space < 0 ? text.length : space;
+    found.push(text.slice(at, end));
+    at = end;
+  }
+  return found;
+}
+
 /** The text in pieces, with the quote marked; in one unmarked piece when it does not stand there. */
 export function pieces(content: string, quote: string | null): Piece[] {
   const span = quote === null ? null : spanOf(content, quote);

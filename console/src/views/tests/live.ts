@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { Drawing } from "../../drawing";
 import { get, type Page } from "../../rest";
 import { type Entry, follow } from "../../rooms";
 import { Board } from "./board";
@@ -35,7 +36,9 @@ export class TestLive {
   private again: { runs: boolean } | null = null;
   private changed = new Set<string>(); // runs whose points are to be read
   private timer = 0;
-  private frame = 0;
+  private readonly drawing = new Drawing(() => {
+    this.drawn.value += 1;
+  });
 
   constructor(readonly id: string) {}
 
@@ -45,7 +48,7 @@ export class TestLive {
       this.stopped.abort();
       for (const end of this.ends) end();
       clearTimeout(this.timer);
-      cancelAnimationFrame(this.frame);
+      this.drawing.stop();
     };
   }
 
@@ -82,10 +85,7 @@ export class TestLive {
   }
 
   private draw(): void {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
-      this.drawn.value += 1;
-    });
+    this.drawing.soon();
   }
 
   private follow(): void {

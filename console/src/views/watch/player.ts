@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { Drawing } from "../../drawing";
 import { get, type Page } from "../../rest";
 import { type Entry, type Fold, follow, type Place } from "../../rooms";
 import { call, line, on } from "../../socket";
@@ -36,7 +37,9 @@ export class Player<S> {
   private moments: { at: number; state: S }[] = []; // where moving begins to fold, oldest first
   private reading: Promise<void> | null = null;
   private wanted = 0; // counts what was asked for: a late answer must not undo what came after
-  private frame = 0;
+  private readonly drawing = new Drawing(() => {
+    this.drawn.value += 1;
+  });
 
   constructor(
     readonly room: string,
@@ -71,7 +74,7 @@ export class Player<S> {
     return () => {
       if (this.mode === "playing") this.hush();
       for (const end of ends) end();
-      cancelAnimationFrame(this.frame);
+      this.drawing.stop();
     };
   }
 
@@ -224,14 +227,11 @@ export class Player<S> {
   }
 
   private draw(): void {
-    this.frame ||= requestAnimationFrame(() => {
-      this.frame = 0;
-      this.drawn.value += 1;
-    });
+    this.drawing.soon();
   }
 }
 
-/** Follows a room while the component is there; draws at most once per frame. */
+/** Follows a room while the component is there; draws calmly. */
 export function usePlayer<S>(room: string, fold: Fold<S>): Player<S> {
   const player = useMemo(() => new Player(room, fold), [room, fold]);
   useEffect(() => player.begin(), [player]);
