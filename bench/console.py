@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -61,10 +62,12 @@ async def keep_up(stage: Stage, name: str, *, rate: int, seconds: float) -> floa
         shown = visitor.page.get_by_role("log").or_(visitor.page.get_by_role("region", name="What is said"))
         await expect(shown).to_contain_text(stream.text(0).strip())
         async with watched(visitor.page) as found:
+            begun = time.perf_counter()
             sent = await stream.run(rate=rate, seconds=seconds)
+            took = time.perf_counter() - begun
         await expect(shown).to_contain_text(stream.text(sent).strip())
         each = f"; {found[0].task_s / sent * 1e6:.0f} ms CPU per 1,000 deltas" if sent else ""
-        print(f"{name}, {sent / seconds:.0f} deltas/s: {found[0]}{each}", flush=True)
+        print(f"{name}, {sent / took:.0f} deltas/s: {found[0]}{each}", flush=True)
         return found[0].task_s
 
 

@@ -4,7 +4,7 @@ import asyncio
 import statistics
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -66,17 +66,21 @@ class Stream:
     room: str
     event: str
     heads: Sequence[dict[str, Any]]
-    field: str
+    key: str
+    enough: asyncio.Event = field(default_factory=asyncio.Event)  # ends a run early
 
-    async def run(self, *, rate: int, seconds: float) -> int:
-        """Publish so many deltas a second, each text its turn; return how many when the log has all."""
+    async def run(self, *, rate: int, seconds: float, before: int = 0) -> int:
+        """Publish so many deltas a second, each text its turn; return how many when the log has all.
+
+        `before` are those of an earlier run, which count.
+        """
         log = self.server.app[keys.HUB].log
         loop = asyncio.get_running_loop()
-        begun, sent = loop.time(), 0
+        begun, sent = loop.time(), before
         last: asyncio.Future[int] | None = None
-        while (passed := loop.time() - begun) < seconds:
-            while sent < passed * rate:
-                part = {**self.heads[sent % len(self.heads)], self.field: SAID}
+        while (passed := loop.time() - begun) < seconds and not self.enough.is_set():
+            while sent < before + passed * rate:
+                part = {**self.heads[sent % len(self.heads)], self.key: SAID}
                 last = log.publish(self.room, self.event, orjson.dumps(part))
                 sent += 1
             await passes(TICK, because="this many deltas are published in a second")
@@ -96,7 +100,7 @@ async def reply_stream(server: Server, learner: Socket) -> Stream:
     message_id = (await talk.send("Hi!"))["assistant_message_id"]
     await learner.until("attempt_progress")
     head = {"chat_id": talk.chat_id, "content_type": "delta", "message_id": message_id}
-    return Stream(server=server, room=talk.room, event="attempt_progress", heads=[head], field="content")
+    return Stream(server=server, room=talk.room, event="attempt_progress", heads=[head], key="content")
 
 
 async def replay_stream(server: Server, author: Socket) -> Stream:
@@ -114,7 +118,7 @@ async def replay_stream(server: Server, author: Socket) -> Stream:
         if d.get("type") == "assistant_delta"
     ]
     room = f"test_{invocation_id}"
-    return Stream(server=server, room=room, event="test_progress", heads=heads, field="message")
+    return Stream(server=server, room=room, event="test_progress", heads=heads, key="message")
 
 
 @dataclass(frozen=True, kw_only=True)

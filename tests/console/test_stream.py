@@ -23,10 +23,14 @@ async def kept_up(console: Console, stream: Stream) -> None:
         sent = await stream.run(rate=RATE, seconds=SECONDS)
     print(f"{sent / SECONDS:.0f} deltas/s, {len(stream.heads)} texts: {found[0]}")
     await expect(shown).to_contain_text(stream.text(sent).strip())
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(stream.run(rate=RATE, seconds=1))
-        await page.get_by_role("button", name="Pause").click()
-        await expect(page.get_by_role("status").get_by_text("Paused")).to_be_visible()
+    going = asyncio.create_task(stream.run(rate=RATE, seconds=60, before=sent))
+    await page.get_by_role("button", name="Pause").click()
+    await expect(page.get_by_role("status").get_by_text("Paused")).to_be_visible()
+    assert not going.done()
+    stream.enough.set()
+    sent = await going
+    await page.get_by_role("button", name="Live").click()
+    await expect(shown).to_contain_text(stream.text(sent).strip())
 
 
 async def test_one_reply_in_a_conversation(console: Console, cast: Cast) -> None:
