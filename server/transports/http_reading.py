@@ -16,17 +16,8 @@ from server.rooms.families import wire_name
 from server.store.pages import Page
 from server.transports import keys
 from server.transports.documents.query import Number, PageLimit
-from server.transports.documents.shapes import (
-    ATTEMPT,
-    ATTEMPT_ITEM,
-    SAID,
-    ChatRow,
-    ChatWhole,
-    EntriesPlace,
-    EntryRow,
-    RoomRow,
-    RoomWhole,
-)
+from server.transports.documents.shapes import EntriesPlace, EntryRow, RoomRow, RoomWhole
+from server.transports.documents.shapes_chats import ATTEMPT, ATTEMPT_ITEM, SAID, ChatRow, ChatWhole
 from server.transports.documents.told import Page as ListPage
 from server.transports.documents.told import told
 from server.transports.http_errors import json_response

@@ -4,12 +4,9 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from schemas.attempt import Attempt, Message
 from schemas.content import (
     CONTENT_MODELS,
     Benchmark,
-    ChatTemplate,
-    Document,
     RecordedMessage,
     RecordedRun,
     Rubric,
@@ -153,84 +150,6 @@ class ArtifactDocs(TypedDict):
     resource_types: dict[str, JsonObject]
     entry_types: dict[str, JsonObject]
     content: JsonObject | None
-
-
-# --- what people did ----------------------------------------------------------------------------------------
-
-
-class AttemptPlus(TypedDict):
-    """The chats of an attempt; alone, it also says where its room goes on."""
-
-    chat_ids: list[Id]
-
-
-class AttemptPlace(AttemptPlus, Place):
-    """An attempt with the place of its room."""
-
-
-ATTEMPT_ITEM = Row(name="AttemptRow", model=Attempt, without=("org", "rev"), plus=AttemptPlus)
-ATTEMPT = Row(name="AttemptWhole", model=Attempt, without=("org", "rev"), plus=AttemptPlace)
-
-
-class InChat(TypedDict):
-    """The chat of a message or grade."""
-
-    chat_id: Id | None
-
-
-class Timer(TypedDict):
-    """How a chat's time stands, in seconds."""
-
-    limit: float | None
-    elapsed: float
-    exceeded: bool
-    negative: bool
-
-
-class ShownPersona(TypedDict):
-    """A persona as learners see it."""
-
-    id: Id
-    name: str
-    description: str
-    color: str | None
-    icon: str | None
-
-
-class ChatRow(Place):
-    """A chat without its messages."""
-
-    id: Id
-    chat_id: Id
-    attempt_id: Id
-    chat_entry_id: Id
-    created_at: Time
-    template: ChatTemplate
-    scenario: JsonObject
-    persona: ShownPersona
-    documents: list[Document]
-    rubric_id: Id | None
-    owner: Owner
-    status: Literal["open", "closed"]
-    closed_at: Time | None
-    ended: bool
-    timer: Timer
-    responses: list[JsonObject]
-    hints: list[JsonObject]
-    grades: list[JsonObject]
-
-
-class ChatWhole(ChatRow):
-    """A chat with its messages, and what a running reply has said so far."""
-
-    messages: list[JsonObject]
-    running: JsonObject | None
-    more_url: NotRequired[str]
-
-
-MESSAGE = Row(name="MessageRow", model=Message, plus=InChat)
-GRADE = Row(name="GradeRow", model=Grade, plus=InChat)
-SAID = Each("part", {"messages": MESSAGE, "grades": GRADE})
 
 
 class RoomRow(Place):
