@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import orjson
 import pytest_asyncio
@@ -16,6 +17,7 @@ from tests.console.held import held
 from tests.console.visitor import Console, Visitor
 from tests.support.batch_jobs import KLARNA, MIRROR, klarna_cases
 from tests.support.batches import identity, result_of, until_ended, until_results
+from tests.support.reborn import reborn
 from tests.support.running import Server, running, settings_for
 
 PLUGIN = "https://assistant-management-data.s3.amazonaws.com/Klarna_Shopping.json"
@@ -161,6 +163,26 @@ async def test_the_matrix_is_whole_again_after_a_broken_line(console: Console) -
     await expect(marks(page)).to_have_count(40)
     await expect(page.get_by_text("completed", exact=True)).to_be_visible()
     await expect(page.get_by_label("Figures")).to_contain_text(re.compile(r"Passed|Failed"))
+
+
+async def test_a_job_is_followed_over_the_death_of_its_server(console: Console, tmp_path: Path) -> None:
+    console.model.script([{**FOUND, "times": 3}, {"hang": True}])
+    async with reborn(console.server.app[keys.SETTINGS], tmp_path / "server.log") as mortal:
+        await mortal.start()
+        console.server.url = mortal.url
+        visitor = await console.visit("author")
+        page = visitor.page
+        await pasting(visitor, orjson.dumps(klarna_cases(9, concurrency=1)).decode())
+        await start(page)
+        await expect(marks(page)).to_have_count(3)
+        await mortal.kill()
+        await expect(page.get_by_text("away: it comes back by itself")).to_be_visible()
+        await mortal.start()
+        await expect(page.get_by_text("away: it comes back by itself")).to_be_hidden()
+        await expect(page.get_by_role("alert")).to_have_count(0)
+        await expect(page.get_by_text("3 of 9 runs")).to_be_visible()
+        await page.reload()  # now by what the new process knows
+        await expect(marks(page)).to_have_count(3)
 
 
 async def test_a_job_is_stopped_though_the_line_breaks(console: Console) -> None:

@@ -55,7 +55,7 @@ export async function readObject(text: string, words: string): Promise<Record<st
 }
 
 /** Returns a place as people write it: `permutations[1].llm.provider`; empty for the whole. */
-export function pathOf(loc: Loc): string {
+function pathOf(loc: Loc): string {
   const path = loc.map((part) => (typeof part === "number" ? `[${part}]` : `.${part}`)).join("");
   return path.replace(/^\./, "");
 }

@@ -5,7 +5,7 @@ import type { CaseType, ParameterMatch } from "./types";
 
 type Fields = Record<string, unknown>;
 
-export interface GroupDraft {
+interface GroupDraft {
   name: string;
   urls: string; // one a line
 }
@@ -62,7 +62,7 @@ export const SETTINGS = [
   "best_of",
   "max_retries",
 ] as const;
-export type Setting = (typeof SETTINGS)[number];
+type Setting = (typeof SETTINGS)[number];
 export const SELECTORS = [
   { value: "OpenAI/default", label: "Functions (OpenAI)" },
   { value: "Imprompt/default", label: "Two questions (Imprompt)" },
@@ -166,7 +166,7 @@ function numberIn(text: string, loc: Problem["loc"], problems: Problem[]): numbe
 }
 
 /** Returns the parts of a text, without white space and empty ones. */
-export function listOf(text: string, separator: string): string[] {
+function listOf(text: string, separator: string): string[] {
   return text
     .split(separator)
     .map((part) => part.trim())
@@ -249,7 +249,7 @@ function textOf(value: unknown): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
 }
 
-export interface Estimate {
+interface Estimate {
   runs: number;
   cases: number;
   permutations: number;

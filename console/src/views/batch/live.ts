@@ -10,7 +10,7 @@ import type { Brief, Job, JobRequest, JobWithSummary, Result } from "./types";
 /** Results that the page holds; further ones are in the downloads. */
 export const MAX_HELD = 20_000;
 /** Runs up to which the whole request is read: for the order of cases, and what was expected. */
-export const MAX_READ = 50_000;
+const MAX_READ = 50_000;
 const DRAW_MS = 200; // between two drawings, however many results come
 
 export class JobLive {

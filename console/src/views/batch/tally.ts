@@ -19,9 +19,7 @@ export interface Filter {
   text: string;
 }
 
-export const NO_FILTER: Filter = { failed: false, language: null, permutation: null, text: "" };
-
-export function noFigures(): Figures {
+function noFigures(): Figures {
   return { passed: 0, failed: 0, errors: 0, tokens: 0, cost: 0, seconds: 0, score: 0 };
 }
 

@@ -11,7 +11,7 @@ import { type StartRequest, start } from "./start";
 import { API, type Kept } from "./types";
 
 /** What a form of a run says. */
-export interface RunDraft {
+interface RunDraft {
   agent: string;
   scenarios: number[];
   personalities: number[];

@@ -24,7 +24,7 @@ const REFERENCES: [field: string, section: string][] = [
   ["metrics", "metrics"],
 ];
 
-export interface Evaluation {
+interface Evaluation {
   agent: Fields;
   named: Part[];
   scenarios: Part[];

@@ -2,7 +2,7 @@
 
 import type { Kept, Kind } from "./types";
 
-export type FieldType =
+type FieldType =
   | "text"
   | "long"
   | "number"
@@ -24,7 +24,7 @@ export interface FieldShape {
   initial?: string;
 }
 
-export interface Shape {
+interface Shape {
   singular: string;
   plural: string;
   about: string;

@@ -1,5 +1,5 @@
-// Lists below /test_framework/ come by numbered pages, newest first. Not usePages: that goes on from a cursor,
-// while these pages shift with each new item, so all that are shown are read again together.
+// Lists below /test_framework/ come by numbered pages, newest first. Not usePages: its cursor stays where it is,
+// while these pages shift with each new item, so that further ones fit only when all are read together.
 
 import { useCallback, useEffect, useState } from "preact/hooks";
 import { get } from "../../rest";
@@ -12,7 +12,7 @@ interface Answer<T> {
   results: T[];
 }
 
-export interface Numbered<T> {
+interface Numbered<T> {
   items: T[];
   count: number;
   more: (() => void) | null;
