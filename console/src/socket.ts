@@ -113,7 +113,8 @@ export async function call<E extends keyof ClientEvents & string, R = Data>(
   const caller = token.peek();
   for (let attempt = 1; ; ) {
     await until(() => ready || state.value === "refused" || token.value !== caller);
-    if (token.peek() !== caller) throw new CallError("You have signed out.", "unauthenticated", false);
+    if (token.peek() !== caller)
+      throw new CallError("Who is signed in has changed meanwhile.", "unauthenticated", false);
     if (state.peek() === "refused")
       throw new CallError(reason.peek() ?? "Not let in.", "unauthenticated", false);
     const before = connections;

@@ -10,6 +10,8 @@ from server.engine.packs import read_pack
 from server.transports import keys
 from tests.console.test_practise import JUDGED, begin, field, messages, say
 from tests.console.visitor import Console
+from tests.console.wire import as_new, contents, wire_of
+from tests.support.clients import socket
 
 FILM = """
 pack: {id: film, name: Film}
@@ -158,6 +160,23 @@ async def test_a_lobby_makes_the_scenario_ones_own(console: Console) -> None:
     await page.get_by_role("button", name="Begin with this").click()
     await expect(page.get_by_text("Use the kitchen.")).to_be_visible()
     await expect(field(page)).to_be_visible()
+
+
+async def test_what_was_prepared_while_the_line_was_away_is_there(console: Console) -> None:
+    await console.server.script(OWN | {"first_delay_ms": 1500})
+    visitor = await console.visit("learner")
+    wire = await wire_of(visitor.page)
+    page = await begin(visitor, "Custom first")
+    await page.get_by_role("textbox", name="What should be different?").fill("In a kitchen, please.")
+    wire.alter_sent = as_new  # one's own room is then followed from its head
+    async with socket(console.server.url, {"token": console.server.token(visitor.profile_id)}) as client:
+        await page.get_by_role("button", name="Prepare it").click()
+        await wire.until(lambda: any("run_id" in found[0] for found in map(contents, wire.heard) if found))
+        await visitor.drop()
+        await client.until("generation_complete")
+    await visitor.mend()
+    await expect(page.get_by_text("Explain loops to Ada while you cook.")).to_be_visible()
+    await expect(page.get_by_role("button", name="Begin with this")).to_be_visible()
 
 
 async def test_an_attempt_is_ended_early_and_graded_again(console: Console) -> None:

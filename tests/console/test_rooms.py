@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import orjson
 from playwright.async_api import expect
 
 from server.engine.ids import new
 from tests.console.test_practise import begin, field, messages, say
 from tests.console.visitor import Console, Visitor
-from tests.console.wire import Wire, contents, named, wire_of
+from tests.console.wire import Wire, as_new, contents, named, wire_of
 
 
 async def talking(console: Console) -> tuple[Visitor, Wire, str]:
@@ -86,14 +85,6 @@ async def test_a_session_that_is_not_recovered_goes_on_where_it_was(console: Con
     assert told[-1]["recovered"] is False
     (again,) = named(wire.sent, "room_join", room)[joined:]
     assert again["after"] >= seen
-
-
-def as_new(frame: str) -> str:
-    """Return the begin of a connection as that of a client who was not here before."""
-    if not frame.startswith("40{"):
-        return frame
-    auth = orjson.loads(frame[2:])
-    return "40" + orjson.dumps({k: v for k, v in auth.items() if k not in ("pid", "offset")}).decode()
 
 
 async def test_a_room_that_is_left_while_the_line_is_away_is_left(console: Console) -> None:

@@ -38,8 +38,12 @@ class Wire:
 
     async def count(self, frames: list[str], name: str, room: str, count: int) -> None:
         """Wait until there are so many events about a room among `sent` or `heard`."""
+        await self.until(lambda: len(named(frames, name, room)) >= count)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until what was seen meets a condition."""
         async with asyncio.timeout(PATIENCE):
-            while len(named(frames, name, room)) < count:
+            while not condition():
                 self._moved.clear()
                 await self._moved.wait()
 
@@ -57,6 +61,14 @@ def contents(frame: str) -> list[Any]:
     head = EVENT.match(frame)
     found: list[Any] = orjson.loads(frame[head.end() :]) if head else []
     return found
+
+
+def as_new(frame: str) -> str:
+    """Return the begin of a connection as that of a client who was not here before."""
+    if not frame.startswith("40{"):
+        return frame
+    auth = orjson.loads(frame[2:])
+    return "40" + orjson.dumps({k: v for k, v in auth.items() if k not in ("pid", "offset")}).decode()
 
 
 def named(frames: list[str], name: str, room: str) -> list[dict[str, Any]]:

@@ -6,10 +6,8 @@ import { recall, remember } from "../personal";
 
 export interface ComposerProps {
   label: string;
-  /** Names the draft that is kept. */
+  /** Names the draft that is kept; for another one the composer is another, by its key. */
   draft: string;
-  /** Why nothing can be sent now; the text can be written all the same. */
-  why: string | null;
   running: boolean;
   pasting?: boolean;
   onSend: (text: string) => Promise<void>;
@@ -18,7 +16,7 @@ export interface ComposerProps {
 
 const KEY = "draft.";
 
-export function keptDraft(name: string): string {
+function keptDraft(name: string): string {
   return recall(KEY + name);
 }
 
@@ -26,11 +24,10 @@ export function keepDraft(name: string, text: string): void {
   remember(KEY + name, text);
 }
 
-export function Composer({ label, draft, why, running, pasting, onSend, onStop }: ComposerProps) {
+export function Composer({ label, draft, running, pasting, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState(() => keptDraft(draft));
   const [sending, setSending] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
-  useEffect(() => setText(keptDraft(draft)), [draft]);
   // the field grows with its text
   useEffect(() => grow(field.current), [text]);
 
@@ -38,7 +35,7 @@ export function Composer({ label, draft, why, running, pasting, onSend, onStop }
     setText(next);
     keepDraft(draft, next);
   };
-  const ready = text.trim() !== "" && why === null && !sending;
+  const ready = text.trim() !== "" && !sending;
   const send = async () => {
     if (!ready) return;
     setSending(true);
@@ -87,7 +84,6 @@ export function Composer({ label, draft, why, running, pasting, onSend, onStop }
           </Button>
         )}
       </span>
-      {why && <p class="conv-hint conv-why">{why}</p>}
     </form>
   );
 }

@@ -22,7 +22,7 @@ type Step = (state: ChatState, data: Data) => ChatState;
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
-export function emptyChat(): ChatState {
+function emptyChat(): ChatState {
   return {
     chat: null,
     timer: null,

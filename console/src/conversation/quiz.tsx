@@ -131,7 +131,7 @@ interface QuestionProps {
   focus?: boolean;
 }
 
-export function QuestionView({ question, answer, onAnswer, onDone, focus }: QuestionProps) {
+function QuestionView({ question, answer, onAnswer, onDone, focus }: QuestionProps) {
   const [chosen, setChosen] = useState<string[]>(answer?.option_ids ?? []);
   const told = answer?.id;
   const group = useRef<HTMLFieldSetElement>(null);

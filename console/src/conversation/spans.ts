@@ -5,7 +5,7 @@ export interface Piece {
   marked: boolean;
 }
 
-export function spanOf(content: string, quote: string): [number, number] | null {
+function spanOf(content: string, quote: string): [number, number] | null {
   const exact = quote === "" ? -1 : content.indexOf(quote);
   if (exact >= 0) return [exact, exact + quote.length];
   const words = quote.split(/\s+/u).filter((word) => word !== "");

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Timer } from "./types";
 
 /** Counts from what the server told, so that a wrong clock of this machine does not matter. */
-export function useElapsed(timer: Timer | null, running: boolean): number {
+function useElapsed(timer: Timer | null, running: boolean): number {
   const began = useMemo(() => (timer ? performance.now() - timer.elapsed * 1000 : 0), [timer]);
   const [now, setNow] = useState(() => performance.now());
   useEffect(() => {

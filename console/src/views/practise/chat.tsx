@@ -103,7 +103,6 @@ function Chat({ attempt, chatId, reload, state, away }: Props & { state: ChatSta
             key={returned}
             label={`Write to ${persona}`}
             draft={chatId}
-            why={null}
             running={state.running !== null}
             pasting={template.copy_paste_allowed}
             onSend={(text) => speak(text, through === null ? undefined : (shown.at(-1)?.id ?? null))}

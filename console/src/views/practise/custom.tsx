@@ -1,9 +1,10 @@
 // In a lobby: wishes for the scenario, which a model works in before the conversation begins.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { newId } from "../../ids";
 import { Busy, Button, TextField } from "../../parts";
 import { get, send } from "../../rest";
-import { call, on } from "../../socket";
+import { call, line, on } from "../../socket";
 import type { Entry } from "./content";
 
 interface Draft {
@@ -14,7 +15,7 @@ interface Draft {
 
 type Stage =
   | { step: "idle" }
-  | { step: "making"; run: string }
+  | { step: "making"; draft: string; run: string }
   | { step: "failed"; why: string }
   | { step: "made" };
 
@@ -30,9 +31,8 @@ export function Custom({ entry, onBegin }: { entry: Entry; onBegin: (draftId: st
   const make = async () => {
     const id = draftId ?? (await newDraft(entry));
     setDraftId(id);
-    const run = crypto.getRandomValues(new Uint8Array(16));
-    const runId = uuid(run);
-    setStage({ step: "making", run: runId });
+    const runId = newId();
+    setStage({ step: "making", draft: id, run: runId });
     try {
       await call("generate", {
         artifact_types: [{ name: "chat", operation: "draft" }],
@@ -82,23 +82,39 @@ async function newDraft(entry: Entry): Promise<string> {
   return made.draft_id ?? made.id ?? "";
 }
 
-/** Hears how a generation ends; its id is known before it is asked for, so nothing is missed. */
+interface Run {
+  run_id: string;
+  state: "running" | "done" | "failed";
+}
+
+/** Hears how a generation ends; its id is known before it is asked for. What was told while the line was away is asked
+ * for when it is back. */
 function useGeneration(stage: Stage, setStage: (stage: Stage) => void, onMade: () => Promise<void>): void {
   const run = stage.step === "making" ? stage.run : null;
-  const made = useRef(onMade);
-  made.current = onMade;
+  const draft = stage.step === "making" ? stage.draft : null;
+  const read = useRef(onMade);
+  read.current = onMade;
   useEffect(() => {
     if (!run) return;
+    const failed = (why: string) => setStage({ step: "failed", why });
+    const made = () =>
+      read.current().then(
+        () => setStage({ step: "made" }),
+        (error: Error) => failed(error.message),
+      );
+    const ask = async () => {
+      const { items } = await get<{ items: Run[] }>(`/api/v1/drafts/${draft}/runs`);
+      const state = items.find((one) => one.run_id === run)?.state;
+      if (state === "done") await made();
+      if (state === "failed") failed("The model gave nothing that can be used.");
+    };
+    let away = false;
     const offs = [
-      on("generation_complete", (data) => {
-        if (data.run_id !== run) return;
-        made.current().then(
-          () => setStage({ step: "made" }),
-          (error: Error) => setStage({ step: "failed", why: error.message }),
-        );
-      }),
-      on("generation_error", (data) => {
-        if (data.run_id === run) setStage({ step: "failed", why: data.message });
+      on("generation_complete", (data) => data.run_id === run && void made()),
+      on("generation_error", (data) => data.run_id === run && failed(data.message)),
+      line.subscribe((now) => {
+        if (now === "live" && away) ask().catch((error: Error) => failed(error.message));
+        away = now !== "live";
       }),
     ];
     return () => {
@@ -126,13 +142,4 @@ function Prepared({ form }: { form: Record<string, unknown> }) {
       )}
     </div>
   );
-}
-
-/** crypto.randomUUID is missing where a page is not served over HTTPS. */
-function uuid(bytes: Uint8Array): string {
-  const fixed = bytes.map((byte, index) =>
-    index === 6 ? (byte & 0x0f) | 0x40 : index === 8 ? (byte & 0x3f) | 0x80 : byte,
-  );
-  const hex = Array.from(fixed, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

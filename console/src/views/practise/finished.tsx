@@ -43,7 +43,7 @@ export function Finished({ attempt }: { attempt: Attempt }) {
   );
 }
 
-export function Exports({ attempt }: { attempt: Attempt }) {
+function Exports({ attempt }: { attempt: Attempt }) {
   return (
     <>
       {FORMATS.map(({ format, label }) => (
