@@ -49,6 +49,11 @@ export function RunForm({ draft, onDraft }: Props) {
   const runs =
     times(draft.scenarios) * times(draft.personalities) * times(draft.profiles) * (Number(draft.freq) || 1);
   const run = async (): Promise<void> => {
+    const line = linesOf(draft.headers).find((one) => !one.includes(":"));
+    if (line !== undefined) {
+      const problem = { where: "Headers", line: null, msg: `“${line}” has no colon: write “name: value”.` };
+      return setRefusal({ problems: [problem], error: null });
+    }
     try {
       await start(requestOf(draft));
     } catch (error) {
@@ -212,10 +217,13 @@ function requestOf(draft: RunDraft): StartRequest {
   return request;
 }
 
+function linesOf(text: string): string[] {
+  return text.split("\n").filter((line) => line.trim() !== "");
+}
+
 function headersOf(text: string): Record<string, string> {
-  const lines = text.split("\n").filter((line) => line.trim() !== "");
   return Object.fromEntries(
-    lines.map((line) => {
+    linesOf(text).map((line) => {
       const [name = "", ...value] = line.split(":");
       return [name.trim(), value.join(":").trim()];
     }),
