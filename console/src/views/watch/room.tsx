@@ -80,7 +80,7 @@ function ChatView({ state, player }: { state: ChatState; player: Player<ChatStat
   const missing = state.more && player.mode === "live";
   const rest = usePages<Message & { chat_id: string }>(missing ? "/api/v1/messages" : null, {
     chat_id: player.room.slice("attempt_".length),
-    limit: 100,
+    limit: 200, // as many as the room gives: the next page is the first one that adds something
   });
   const before = useMemo(() => older(rest.items), [rest.items.length]);
   const persona = state.chat?.persona.name ?? "Persona";
