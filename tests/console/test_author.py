@@ -161,7 +161,6 @@ async def test_what_is_stored_is_shown_and_changed(console: Console) -> None:
         found = await client.get(f"personas/{stored['id']}")
         assert (found["name"], found["voice"], found["examples"]) == ("Ada Lovelace", None, ["Well."])
         await visitor.axe()
-        await visitor.shot("author-content")
 
 
 async def test_nobody_stores_over_what_another_stored(console: Console) -> None:
