@@ -1,6 +1,6 @@
 """A running server on a free port, with its own database and scripted model."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
 from schemas.envelope import Id, Role
@@ -107,9 +108,12 @@ async def load_content(store: Store) -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, guests: bool = True) -> AsyncIterator[tuple[str, web.Application]]:
-    """Run an application on a free port."""
+async def running(
+    settings: Settings, *, guests: bool = True, middlewares: Iterable[Middleware] = ()
+) -> AsyncIterator[tuple[str, web.Application]]:
+    """Run an application on a free port, with what a test wants around its handlers."""
     app = make_app(settings, secret=SECRET, guests=guests)
+    app.middlewares.extend(middlewares)
     runner = Runner(app, shutdown_timeout=2)
     await runner.setup()
     try:
