@@ -104,6 +104,7 @@ async def test_an_author_tests_agents(console: Console) -> None:
     await page.get_by_role("dialog").get_by_role("button", name="End and grade").click()
     await expect(page.get_by_role("link", name=": Passed")).to_have_count(55, timeout=LONG)
     await expect(page.get_by_role("link", name=": Not passed")).to_have_count(11, timeout=LONG)
+    await expect(page.get_by_text("55 of 66 graded passed")).to_be_visible(timeout=LONG)
     await visitor.shot("tests")
     await page.get_by_role("link", name=": Not passed").first.click()
     await expect(page.get_by_role("region", name="Turn 1, replayed")).to_contain_text("The fix is")
@@ -175,7 +176,7 @@ async def test_an_author_has_a_persona_made(console: Console) -> None:
 
 
 async def test_ops_see_what_goes_on(console: Console) -> None:
-    console.model.script([*pictured.TALK, {"reply": "Ok. " * 300, "delay_ms": 40}])
+    console.model.script([*pictured.TALK, {"reply": "Ok. " * 150, "delay_ms": 40}])
     server, visitor = console.server, await console.visit("ops")
     page = visitor.page
     await visitor.open("ops")
@@ -185,4 +186,6 @@ async def test_ops_see_what_goes_on(console: Console) -> None:
             await learner.until("attempt_assistant_complete", chat_id=talk.chat_id)
             await talk.send("Hello.")
         await expect(page.get_by_role("region", name="Going on")).to_contain_text("attempt")
+        replies = page.get_by_role("figure", name="Replies").get_by_role("list")
+        await expect(replies).to_contain_text("0 now, 0 to 4", timeout=LONG)
         await visitor.shot("ops")
