@@ -2,6 +2,7 @@
 
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import { belongTo } from "./personal";
+import { local } from "./storage";
 
 export type Role = "learner" | "author" | "ops" | "admin" | "guest";
 export interface Me {
@@ -14,7 +15,7 @@ const TOKEN = "greenroom.token";
 const GUEST = "greenroom.guest";
 const INVITATION = /^#token=([^&]+)/;
 
-const kept = signal<string | null>(localStorage.getItem(TOKEN));
+const kept = signal<string | null>(local.get(TOKEN));
 const known = signal<Me | null>(null);
 const offered = signal<string | null>(null);
 
@@ -73,7 +74,7 @@ export function recognise(next: {
 
 /** Returns the id of the guest who was here before, for whoever has no token. */
 export function guestId(): string | null {
-  return localStorage.getItem(GUEST);
+  return local.get(GUEST);
 }
 
 /** Forgets the guest who was here before: the server does not know that id. */
@@ -82,8 +83,8 @@ export function forgetGuest(): void {
 }
 
 function keep(name: string, value: string | null): void {
-  if (value === null) localStorage.removeItem(name);
-  else localStorage.setItem(name, value);
+  if (value === null) local.remove(name);
+  else local.set(name, value);
 }
 
 function invited(): string | null {

@@ -1,6 +1,6 @@
 /** Requests to the server's REST addresses, and hooks that keep their answers. */
 
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { guestId, token } from "./identity";
 import { arrival } from "./socket";
 
@@ -26,7 +26,7 @@ export class RestError extends Error {
 
 export async function get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
   const answer = await ask(withQuery(path, query), signal ? { signal } : {});
-  return (await answer.json()) as T;
+  return read<T>(await answer.text());
 }
 
 /** Sends JSON (or a FormData or Blob as it is) and returns the answer, null when it is empty. */
@@ -58,7 +58,7 @@ export async function* getLines<T>(path: string, query?: Query, signal?: AbortSi
   for (let part = await next(); !part.done; part = await next()) {
     const whole = (rest + part.value).split("\n");
     rest = whole.pop() ?? "";
-    if (whole.length > 0) yield whole.map((line) => JSON.parse(line) as T);
+    if (whole.length > 0) yield whole.map((line) => read<T>(line));
   }
 }
 
@@ -78,13 +78,13 @@ export class Order {
   private asked = 0;
   private taken = 0;
 
-  /** Begins a request; what it returns is false once the answer to a later one was taken. */
-  ask(): () => boolean {
+  /** Begins a request; what it returns is false once the answer to a later one was taken. A failure takes nothing. */
+  ask(): (has?: { failed: boolean }) => boolean {
     this.asked += 1;
     const turn = this.asked;
-    return () => {
+    return ({ failed } = { failed: false }) => {
       if (turn < this.taken) return false;
-      this.taken = turn;
+      if (!failed) this.taken = turn;
       return true;
     };
   }
@@ -157,29 +157,40 @@ export function usePages<T>(path: string | null, query?: Query): Pages<T> {
   const [shown, setShown] = useState<Shown<T>>({ address: null, turn, pages: 0, items: [], cursor: null });
   const [failed, setFailed] = useState<{ address: string; error: Error } | null>(null);
   const [loading, setLoading] = useState(true);
+  const reading = useRef({ now: false, again: false });
   const current = shown.address === address && address !== null;
   const pages = wanted.address === address ? wanted.pages : 1;
   useEffect(() => {
     if (path === null || address === null) return;
     const abort = new AbortController();
     const before = current && shown.turn === turn ? shown : null;
+    reading.current = { now: true, again: false };
     setLoading(true);
     readOn<T>(path, { query, before, pages, signal: abort.signal }).then(
       (found) => {
         if (abort.signal.aborted) return;
         setShown({ address, turn, ...found });
         setFailed(null);
-        setLoading(false);
+        read();
       },
       (error) => {
         if (abort.signal.aborted) return;
         setFailed({ address, error });
-        setLoading(false);
+        read();
       },
     );
+    function read(): void {
+      setLoading(false);
+      if (reading.current.again) setTurn((n) => n + 1);
+      reading.current = { now: false, again: false };
+    }
     return () => abort.abort();
   }, [address, wanted, turn]); // "more" after a failure wants the same page once more
-  const reload = useCallback(() => setTurn((n) => n + 1), []);
+  const reload = useCallback(() => {
+    if (reading.current.now)
+      reading.current.again = true; // one that is under way is not given up
+    else setTurn((n) => n + 1);
+  }, []);
   const next = current && shown.cursor !== null ? shown.pages + 1 : null;
   return {
     items: current ? shown.items : [],
@@ -257,6 +268,14 @@ function failure(answer: Response, body: unknown): RestError {
     told.retryable ?? [429, 502, 503, 504].includes(answer.status),
     body,
   );
+}
+
+/** Reads an answer; what is no JSON object or list comes from something between the page and the server. */
+function read<T>(text: string): T {
+  const found = json(text);
+  if (typeof found === "object" && found !== null) return found as T;
+  const message = "The answer could not be read: something other than the server has answered.";
+  throw new RestError(message, 200, "upstream", null, true, null);
 }
 
 function json(text: string): unknown {

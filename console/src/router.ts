@@ -2,6 +2,7 @@
 
 import "./identity"; // takes a token out of the address first
 import { type ReadonlySignal, signal } from "@preact/signals";
+import { stay } from "./personal";
 
 export interface Route {
   view: string;
@@ -25,6 +26,14 @@ export function go(to: string, options: { replace?: boolean } = {}): void {
   } else {
     location.hash = hash;
   }
+}
+
+/** Returns what goes on from the present page, once an answer is there; it does nothing when one has left. */
+export function goFrom(): (to: string) => void {
+  const [from, begun] = [current.peek(), stay()];
+  return (to) => {
+    if (current.peek() === from && stay() === begun) go(to);
+  };
 }
 
 function parse(hash: string): Route {

@@ -8,6 +8,7 @@ import { RestError } from "./rest";
 
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
+const TURNS = 3; // to have all stored: somebody else may store, too
 
 export interface Said {
   phase: "idle" | "typing" | "saving" | "saved" | "failed";
@@ -20,8 +21,10 @@ export interface Saving {
   typed(): void;
   /** Tell that something is amiss without anything being stored. */
   failed(error: unknown): void;
-  /** Store what waits at once. */
+  /** Store what waits at once; what fails waits on. */
   flush(): Promise<void>;
+  /** Have everything stored, and reject when something still waits: what builds on it must not go on. */
+  settled(): Promise<void>;
 }
 
 interface Options {
@@ -71,6 +74,11 @@ export function makeSaving({ pause, waits, store }: Options): Saving {
     }
   }
 
+  async function settled(): Promise<void> {
+    for (let turn = 0; turn < TURNS && waits(); turn += 1) await flush();
+    if (waits()) throw said.peek().error ?? new Error("Not everything is kept yet; try again in a moment.");
+  }
+
   function typed(): void {
     said.value = { phase: "typing", error: null };
     later(pause);
@@ -80,7 +88,7 @@ export function makeSaving({ pause, waits, store }: Options): Saving {
     said.value = { phase: "failed", error: error instanceof Error ? error : new Error(String(error)) };
   }
 
-  return { said, typed, failed, flush };
+  return { said, typed, failed, flush, settled };
 }
 
 /** Store what is typed when the page is hidden, or the view left. */

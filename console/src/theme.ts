@@ -1,6 +1,7 @@
 /** Light or dark: as the system has it, until the switch says otherwise. */
 
 import { computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { local } from "./storage";
 
 export type Theme = "light" | "dark";
 const KEY = "greenroom.theme";
@@ -13,11 +14,11 @@ export const theme: ReadonlySignal<Theme> = computed(() => chosen.value ?? prefe
 
 export function switchTheme(): void {
   chosen.value = theme.value === "dark" ? "light" : "dark";
-  localStorage.setItem(KEY, chosen.value);
+  local.set(KEY, chosen.value);
 }
 
 function remembered(): Theme | null {
-  const kept = localStorage.getItem(KEY);
+  const kept = local.get(KEY);
   return kept === "light" || kept === "dark" ? kept : null;
 }
 

@@ -118,7 +118,12 @@ class Store:
                     ]
                 )
             await self.database.generations.create_indexes(
-                [IndexModel([("draft_id", ASCENDING), ("created_at", DESCENDING)], sparse=True)]
+                [
+                    IndexModel(
+                        [("draft_id", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING)],
+                        partialFilterExpression={"draft_id": {"$exists": True}},
+                    )
+                ]
             )
             await self.database.chats.create_indexes(
                 [

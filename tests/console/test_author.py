@@ -9,7 +9,7 @@ from schemas.draft import Draft, DraftChange
 from server.engine.access import Identity
 from server.transports import keys
 from tests.console.visitor import Console, Visitor
-from tests.support.generating import PARTS
+from tests.support.generating import PARTS, PERSONA
 from tests.support.rest import Rest, people_of
 
 Data = dict[str, Any]
@@ -125,6 +125,27 @@ async def test_both_versions_of_what_changed_twice_are_shown(console: Console) -
     await expect(about.get_by_role("textbox", name="Description")).to_have_value("Theirs")
     form = (await draft_of(console, visitor)).form_state
     assert (form["names"], form["descriptions"]) == ({"name": "Ada Lovelace"}, {"description": "Theirs"})
+
+
+async def test_nothing_is_stored_of_what_two_have_changed(console: Console) -> None:
+    """The button is pressed before the page knows that somebody else changed the same."""
+    console.model.script(PERSONA)
+    visitor = await drafting(console, "Persona")
+    page = visitor.page
+    await page.get_by_label("What it should be").fill(WISH)
+    await page.get_by_role("button", name="Generate").click()
+    await expect(page.get_by_text("Everything is made")).to_be_visible()
+    await change(console, visitor, names={"name": "Eve"})
+    await part(page, "Names").get_by_role("textbox", name="Name").fill("Ada Lovelace")
+    await page.get_by_role("button", name="Store", exact=True).click()
+    await expect(page.get_by_text("Choose first what stays")).to_be_visible()
+    await expect(part(page, "Names").get_by_role("figure", name="Yours")).to_contain_text("Ada Lovelace")
+    runs = await page.evaluate(
+        """async at => (await fetch(at, { headers: {
+            Authorization: `Bearer ${localStorage.getItem("greenroom.token")}` } })).json()""",
+        f"/api/v1/drafts/{(await draft_of(console, visitor)).id}/runs",
+    )
+    assert [run["save"] for run in runs["items"]] == [False]
 
 
 def box(page: Page, label: str) -> Locator:

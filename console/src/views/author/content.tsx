@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { Badge, Busy, Button, Failure, Page, toast } from "../../parts";
 import { RestError, send, useGet } from "../../rest";
-import { go, href } from "../../router";
+import { goFrom, href } from "../../router";
 import { Clash } from "./clash";
 import { type ContentDesk, contentAt, contentDeskOf } from "./contentdesk";
 import { shownOf } from "./editing";
@@ -152,8 +152,9 @@ function ContentField({ name, desk, schema, root, problem }: FieldProps) {
 function Actions({ kind, id, changed }: Props & { changed: boolean }) {
   async function draft(): Promise<void> {
     const artifact_type = ARTIFACTS.find((one) => one.kind === kind)?.name;
+    const then = goFrom();
     const made = await send<DraftRow>("POST", "/api/v1/drafts", { artifact_type, artifact_id: id });
-    go(href("author", made.id));
+    then(href("author", made.id));
   }
 
   return (

@@ -13,6 +13,8 @@ export interface Desk extends Pick<Saving, "said" | "flush"> {
   editing: ReadonlySignal<Editing<Value>>;
   type(resource: string, value: Value | null): void;
   choose(resource: string, whose: "mine" | "theirs"): void;
+  /** Have everything stored; rejects when something waits, or is to be chosen first. */
+  settled(): Promise<void>;
   /** Read what the draft has become. */
   look(): Promise<void>;
 }
@@ -70,6 +72,11 @@ export function makeDesk(row: DraftRow): Desk {
       }
     },
     flush: saving.flush,
+    async settled() {
+      await saving.settled();
+      if (Object.keys(editing.value.theirs).length === 0) return;
+      throw new Error("Somebody else changed the same: choose first what stays.");
+    },
   };
 }
 

@@ -155,7 +155,7 @@ function Actions({ desk, title }: { desk: Desk; title: string }) {
   }
 
   async function save(): Promise<void> {
-    await desk.flush();
+    await desk.settled();
     await download(`${draftAt(desk.row.id)}/export`, `draft-${desk.row.id}.yaml`);
   }
 

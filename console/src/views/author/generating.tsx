@@ -50,7 +50,7 @@ export function Generating({ desk, docs, runs, history, place }: Props) {
   useLooking(desk, run);
 
   async function generate(): Promise<void> {
-    await desk.flush();
+    await desk.settled();
     const ordered = types.filter((type) => wanted.has(type));
     const ack = await call<"generate", { run_id: string }>("generate", {
       artifact_types: [{ name: docs.artifact_type, operation: "draft" }],

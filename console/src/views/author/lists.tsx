@@ -17,7 +17,7 @@ import {
 } from "../../parts";
 import { number, shortId } from "../../parts/format";
 import { download, send, usePages } from "../../rest";
-import { go, href } from "../../router";
+import { go, goFrom, href } from "../../router";
 import { Practise } from "./practising";
 import { ARTIFACTS, type ContentRow, type DraftRow, nameOf, titleOf } from "./types";
 
@@ -204,8 +204,9 @@ function MakeDraft({ open, close, first }: { open: boolean; close(): void; first
   );
 
   async function make(): Promise<void> {
+    const then = goFrom();
     const made = await send<DraftRow>("POST", "/api/v1/drafts", { artifact_type: artifact });
-    go(href("author", made.id));
+    then(href("author", made.id));
   }
 
   return (

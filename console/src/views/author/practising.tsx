@@ -1,7 +1,7 @@
 /** Begins an attempt of what is authored here. */
 
 import { Button } from "../../parts";
-import { go, href } from "../../router";
+import { goFrom, href } from "../../router";
 import { call } from "../../socket";
 
 interface Props {
@@ -14,10 +14,11 @@ interface Props {
 
 export function Practise({ of, id, label, children }: Props) {
   async function begin(): Promise<void> {
+    const then = goFrom();
     const found = await id();
     const what = of === "home" ? { home_id: found } : { practice_id: found };
     const ack = await call<"attempt_start", { attempt_id: string }>("attempt_start", what);
-    go(href("practise", "attempt", ack.attempt_id));
+    then(href("practise", "attempt", ack.attempt_id));
   }
 
   return (

@@ -33,7 +33,7 @@ export function Storing({ desk, runs, history, content }: Props) {
   }, [run?.state]);
 
   async function store(): Promise<void> {
-    await desk.flush();
+    await desk.settled();
     const ack = await call<"generate", { run_id: string }>("generate", {
       artifact_types: [{ name: artifact, operation: "save" }],
       draft_id: desk.row.id,

@@ -1,5 +1,6 @@
 import { Button } from "../../parts";
 import { download } from "../../rest";
+import { jobAt } from "./types";
 
 const FILES = [
   { label: "Report (HTML)", path: "report.html", name: "html" },
@@ -18,7 +19,7 @@ export function Downloads({ jobId }: { jobId: string }) {
         {FILES.map((file) => (
           <Button
             key={file.path}
-            onClick={() => download(`/api/jobs/${jobId}/${file.path}`, `job-${jobId}.${file.name}`)}
+            onClick={() => download(`${jobAt(jobId)}/${file.path}`, `job-${jobId}.${file.name}`)}
           >
             {file.label}
           </Button>

@@ -23,6 +23,7 @@ import { Matrix } from "./Matrix";
 import { ResultPanel } from "./ResultPanel";
 import { type Figures, type Filter, totalOf } from "./tally";
 import type { Job } from "./types";
+import { jobAt } from "./types";
 
 interface Props {
   jobId: string;
@@ -80,7 +81,7 @@ function Actions({ job, live }: { job: Job; live: JobLive }) {
   const isOpen = job.status === "queued" || job.status === "running";
   const stop = async (): Promise<void> => {
     if (!(await confirm("Stop this job?", "Results that there are stay.", "Stop the job"))) return;
-    await send("DELETE", `/api/jobs/${job.job_id}`);
+    await send("DELETE", jobAt(job.job_id));
     await live.refresh();
   };
   return (

@@ -1,18 +1,19 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Dropping } from "../../documents/Dropping";
 import { NOT_REFUSED, type Refusal, Refused, refusalOf } from "../../documents/Refused";
 import { placed, readObject, Unreadable } from "../../documents/read";
 import { SourceBox } from "../../documents/SourceBox";
-import { newId } from "../../ids";
+import { done, nameOnce } from "../../once";
 import { Busy, Button, Failure, Page, Tabs } from "../../parts";
 import { number } from "../../parts/format";
 import { send, useGet } from "../../rest";
-import { go, href } from "../../router";
+import { goFrom, href } from "../../router";
 import { type Draft, estimate, fromRequest, type Keys, NO_KEYS, newDraft, toRequest } from "./draft";
 import { JobForm } from "./JobForm";
 import { KeyFields } from "./KeyFields";
 import { problemsOf } from "./problems";
 import type { Job } from "./types";
+import { jobAt } from "./types";
 
 type Way = "form" | "file";
 
@@ -21,7 +22,7 @@ const WRAPPERS = ["permutation", "test_case", "plugin_group", "plugin"];
 
 /** A new job, from a form or a file; with `from` it begins as another job was sent. */
 export function NewJob({ from }: { from: string | null }) {
-  const { data, error, reload } = useGet<unknown>(from ? `/api/jobs/${from}/request` : null);
+  const { data, error, reload } = useGet<unknown>(from ? `${jobAt(from)}/request` : null);
   return (
     <Page title="New batch job" crumbs={[{ label: "Batch jobs", to: href("batch") }]}>
       {error && <Failure error={error} retry={reload} />}
@@ -40,7 +41,6 @@ function Editor({ begun, sent }: { begun: Draft; sent: unknown }) {
   const [isEdited, setIsEdited] = useState(false); // the form says more than the file
   const [keys, setKeys] = useState<Keys>(NO_KEYS);
   const [refusal, setRefusal] = useState<Refusal>(NOT_REFUSED);
-  const eventId = useRef({ body: "", id: "" });
 
   const change = (to: Partial<Draft>): void => {
     setDraft({ ...draft, ...to });
@@ -70,12 +70,12 @@ function Editor({ begun, sent }: { begun: Draft; sent: unknown }) {
       if (problems.length > 0) return setRefusal({ problems: await placed(problems, null), error: null });
       const body = withKeys(request, keys);
       const said = JSON.stringify(body);
-      // the same again has the same id: an answer that was lost does not start a second job
-      if (eventId.current.body !== said) eventId.current = { body: said, id: newId() };
-      const named = { client_event_id: eventId.current.id, ...body };
+      const named = { client_event_id: nameOnce(said), ...body };
+      const then = goFrom();
       const job = await send<Job>("POST", "/api/start-job?async=1", named);
+      done(said);
       setRefusal(NOT_REFUSED);
-      go(href("batch", job.job_id));
+      then(href("batch", job.job_id));
     } catch (error) {
       await refused(error);
     }

@@ -4,6 +4,7 @@ import { money, ms, number, percent } from "../../parts/format";
 import { getLines } from "../../rest";
 import type { JobLive } from "./live";
 import type { Operation, Result, TestCase } from "./types";
+import { jobAt } from "./types";
 
 interface Props {
   jobId: string;
@@ -65,7 +66,7 @@ interface Wanted {
 /** Returns one result, null when there is none yet. */
 async function oneResult(jobId: string, { index, stopped }: Wanted): Promise<Result | null> {
   const part = { from: index, limit: 1 };
-  for await (const [found] of getLines<Result>(`/api/jobs/${jobId}/results`, part, stopped)) {
+  for await (const [found] of getLines<Result>(`${jobAt(jobId)}/results`, part, stopped)) {
     if (found) return found;
   }
   return null;

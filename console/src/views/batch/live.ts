@@ -6,6 +6,7 @@ import { get, getLines, Order } from "../../rest";
 import { type Entry, follow, type Place } from "../../rooms";
 import { Tally } from "./tally";
 import type { Brief, Job, JobRequest, JobWithSummary, Result } from "./types";
+import { jobAt } from "./types";
 
 /** Results that the page holds; further ones are in the downloads. */
 export const MAX_HELD = 20_000;
@@ -53,21 +54,24 @@ export class JobLive {
   /** Reads the job again, and what could not be read before. */
   async refresh(): Promise<void> {
     const isNewest = this.order.ask();
-    await this.guarded(async (stopped) => {
-      const job = await get<JobWithSummary>(`/api/jobs/${this.jobId}`, {}, stopped);
-      if (!isNewest()) return;
-      this.job = job;
-      this.error = null;
-      this.wants(job.results);
-      void this.readRequest(job);
-    }, isNewest);
+    await this.guarded(
+      async (stopped) => {
+        const job = await get<JobWithSummary>(jobAt(this.jobId), {}, stopped);
+        if (!isNewest()) return;
+        this.job = job;
+        this.error = null;
+        this.wants(job.results);
+        void this.readRequest(job);
+      },
+      () => isNewest({ failed: true }),
+    );
   }
 
   private async readRequest(job: Job): Promise<void> {
     if (job.total_runs > MAX_READ || this.request || this.asking) return;
     this.asking = true;
     await this.guarded(async (stopped) => {
-      const request = await get<JobRequest>(`/api/jobs/${this.jobId}/request`, {}, stopped);
+      const request = await get<JobRequest>(`${jobAt(this.jobId)}/request`, {}, stopped);
       this.request = request;
       this.tally.expect({
         cases: request.test_cases.map((one) => one.name),
@@ -121,7 +125,7 @@ export class JobLive {
     while (this.tally.known < Math.min(this.stored, MAX_HELD)) {
       const before = this.tally.known;
       const part = { from: before, limit: 500 };
-      for await (const page of getLines<Result>(`/api/jobs/${this.jobId}/results`, part, stopped)) {
+      for await (const page of getLines<Result>(`${jobAt(this.jobId)}/results`, part, stopped)) {
         for (const result of page) this.add(brief(result));
       }
       if (this.tally.known === before) break; // told of before it can be read; the next entry asks again

@@ -88,3 +88,8 @@ export interface JobRequest {
   test_cases: TestCase[];
   config?: { auto_translate_to_languages?: string[]; source_language?: string };
 }
+
+/** The address of a job. */
+export function jobAt(id: string): string {
+  return `/api/jobs/${encodeURIComponent(id)}`;
+}

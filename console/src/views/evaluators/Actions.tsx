@@ -1,8 +1,8 @@
 import { may } from "../../identity";
-import { newId } from "../../ids";
+import { done, nameOnce } from "../../once";
 import { Button, confirm, toast } from "../../parts";
 import { send } from "../../rest";
-import { go, href } from "../../router";
+import { go, goFrom, href } from "../../router";
 import type { ResultLive } from "./live";
 import { API, type ResultView } from "./types";
 
@@ -16,8 +16,10 @@ export function Actions({ result, live }: { result: ResultView; live: ResultLive
     await live.refresh();
   };
   const again = async (): Promise<void> => {
-    const begun = await send<ResultView>("POST", `${at}/rerun/`, {}, { "Idempotency-Key": newId() });
-    go(href("evaluators", "results", String(begun.id)));
+    const then = goFrom();
+    const begun = await send<ResultView>("POST", `${at}/rerun/`, {}, { "Idempotency-Key": nameOnce(at) });
+    done(at);
+    then(href("evaluators", "results", String(begun.id)));
   };
   const judge = async (): Promise<void> => {
     await send("POST", `${at}/evaluate_metrics/`, {});

@@ -1,8 +1,9 @@
-import { useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { NOT_REFUSED, type Refusal, Refused, refusalOf } from "../../documents/Refused";
 import { type Problem, readObject } from "../../documents/read";
 import { SourceBox } from "../../documents/SourceBox";
 import { Button, Choice, TextField } from "../../parts";
+import { personal } from "../../personal";
 import { RestError } from "../../rest";
 import { type Made, make, NotMade, readEvaluation } from "./file";
 import { nameOf } from "./kinds";
@@ -23,6 +24,9 @@ export const NEW_FILE: FileDraft = { text: "", agent: "", url: "", freq: "1" };
 
 const A_FILE = "A file of scenarios is one object, with agent, scenarios and so on.";
 
+const LAST = "last";
+const stored = personal<{ of: string; made: Made }>(); // and not started yet, also when one comes back
+
 interface Props {
   draft: FileDraft;
   onDraft(draft: FileDraft): void;
@@ -32,7 +36,6 @@ interface Props {
 export function RunFile({ draft, onDraft }: Props) {
   const { text, agent, url, freq } = draft;
   const [refusal, setRefusal] = useState<Refusal>(NOT_REFUSED);
-  const stored = useRef<{ of: string; made: Made } | null>(null); // and not started yet
   const { items } = useNumbered<Kept>(`${API}/aiagents/`, 200);
   const agents = items.map((one) => ({ value: String(one.id), label: nameOf("aiagents", one) }));
   const set = (change: Partial<FileDraft>): void => onDraft({ ...draft, ...change });
@@ -40,23 +43,24 @@ export function RunFile({ draft, onDraft }: Props) {
   /** Returns what the file describes, stored; that of before when only its start had failed. */
   const made = async (): Promise<Made> => {
     const of = JSON.stringify([text, agent, url]);
-    if (stored.current?.of === of) return stored.current.made;
+    const before = stored.get(LAST);
+    if (before?.of === of) return before.made;
     await undo();
     const { evaluation, problems } = readEvaluation(await readObject(text, A_FILE));
     if (problems.length > 0) throw new NotMade(problems);
     const found = await make(evaluation, agent === "" ? { url: url.trim() } : { id: Number(agent) });
-    stored.current = { of, made: found };
+    stored.set(LAST, { of, made: found });
     return found;
   };
   const undo = async (): Promise<void> => {
-    await stored.current?.made.undo();
-    stored.current = null;
+    await stored.get(LAST)?.made.undo();
+    stored.delete(LAST);
   };
   const run = async (): Promise<void> => {
     try {
       const { scenarios } = await made();
       await start({ scenarios, ...(freq.trim() && { freq: Number(freq) }) });
-      stored.current = null;
+      stored.delete(LAST);
     } catch (error) {
       if (error instanceof RestError && !error.retryable) await undo(); // else it may have begun
       setRefusal(await refusalOf(error, { problemsOf: problemsIn, text }));

@@ -1,6 +1,7 @@
 // A file of scenarios, as the command `evaluate` reads it: what it describes is stored, scenarios name the rest.
 
 import type { Loc, Problem } from "../../documents/read";
+import { staying } from "../../personal";
 import { RestError, send } from "../../rest";
 import { problemsOf } from "./problems";
 import { API, type Kept, type Kind } from "./types";
@@ -105,6 +106,7 @@ class Maker {
   private readonly ids = new Map<string, number>();
   private readonly addresses: string[] = [];
   private readonly problems: Problem[] = [];
+  private readonly stay = staying();
 
   async make(evaluation: Evaluation, agent: { id: number } | { url: string }): Promise<Made> {
     const id = "id" in agent ? agent.id : await this.agentOf(evaluation.agent, agent.url);
@@ -126,6 +128,7 @@ class Maker {
   /** Removes what was stored, the newest first. */
   async remove(): Promise<void> {
     for (const address of this.addresses.reverse()) {
+      this.stay();
       await send("DELETE", address).catch((error: unknown) => {
         if (!(error instanceof RestError)) throw error; // what cannot be removed stays in the lists
       });
@@ -153,6 +156,7 @@ class Maker {
   }
 
   private async one(part: Part): Promise<number | null> {
+    this.stay();
     try {
       const kept = await send<Kept>("POST", `${API}/${part.kind}/`, part.body);
       this.addresses.push(`${API}/${part.kind}/${kept.id}/`);

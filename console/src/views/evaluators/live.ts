@@ -57,7 +57,7 @@ export class ResultLive {
       this.board.takeRuns(found.runs ?? {});
       this.error = null;
     } catch (error) {
-      if (this.stopped.signal.aborted || !isNewest()) return;
+      if (this.stopped.signal.aborted || !isNewest({ failed: true })) return;
       this.error = error instanceof Error ? error : new Error(String(error));
     }
     this.draw();

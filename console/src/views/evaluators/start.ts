@@ -1,7 +1,6 @@
-import { newId } from "../../ids";
-import { personal } from "../../personal";
+import { done, nameOnce } from "../../once";
 import { send } from "../../rest";
-import { go, href } from "../../router";
+import { goFrom, href } from "../../router";
 import { API, type ResultView } from "./types";
 
 export interface StartRequest {
@@ -17,15 +16,12 @@ export interface StartRequest {
   test_profile_ids?: number[];
 }
 
-const keys = personal<string>(); // by request: an answer that was lost does not start it twice
-
 /** Starts a result and goes to it; rejects when the server refuses. */
 export async function start(request: StartRequest): Promise<void> {
   const said = JSON.stringify(request);
-  const key = keys.get(said) ?? newId();
-  keys.set(said, key);
+  const then = goFrom();
   const address = `${API}/scenarios/run_scenarios_text/`;
-  const begun = await send<ResultView>("POST", address, request, { "Idempotency-Key": key });
-  keys.delete(said);
-  go(href("evaluators", "results", String(begun.id)));
+  const begun = await send<ResultView>("POST", address, request, { "Idempotency-Key": nameOnce(said) });
+  done(said);
+  then(href("evaluators", "results", String(begun.id)));
 }

@@ -21,7 +21,9 @@ export function Composer({ pipelineId, running, sent }: Props) {
   const [busy, setBusy] = useState(false);
   const input = useRef<HTMLTextAreaElement>(null);
 
-  useEffect(() => remember(name, text), [name, text]); // for when one comes back to this view
+  const going = useRef(""); // what is on its way is kept until it is stored
+
+  useEffect(() => remember(name, going.current || text), [name, text, busy]); // for who comes back to this view
 
   async function say(): Promise<void> {
     const message = text.trim();
@@ -29,10 +31,14 @@ export function Composer({ pipelineId, running, sent }: Props) {
     setBusy(true);
     setError(null);
     setText("");
+    going.current = message;
     sent(message);
     try {
       await call("playground_message", { pipeline_id: pipelineId, message });
+      going.current = "";
+      if (recall(name) === message) remember(name, "");
     } catch (reason) {
+      going.current = "";
       setError(reason instanceof Error ? reason.message : String(reason));
       setText((now) => (now ? `${message}\n${now}` : message));
     } finally {

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { may, me } from "../../identity";
 import { Badge, Busy, Button, Check, Dialog, Empty, Failure, Page, TextField, When } from "../../parts";
 import { send, useGet } from "../../rest";
-import { go, href } from "../../router";
+import { goFrom, href } from "../../router";
 import type { Pipeline } from "./types";
 
 const FEW = 8; // can be looked through without searching
@@ -58,8 +58,9 @@ function MakePipeline({ open, close }: { open: boolean; close(): void }) {
   const [shared, setShared] = useState(false);
 
   async function make(): Promise<void> {
+    const then = goFrom();
     const made = await send<Pipeline>("POST", "/api/v1/pipelines", { name: name.trim(), shared });
-    go(href("playground", made.id, "documents"));
+    then(href("playground", made.id, "documents"));
   }
 
   return (

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { Button, Dialog, TextField, toast } from "../../parts";
+import { staying } from "../../personal";
 import { send } from "../../rest";
 import { pipelineAt } from "./types";
 
@@ -26,7 +27,9 @@ export function PutDocuments({ pipelineId, stored }: Props) {
   async function put(files: File[]): Promise<void> {
     setUploads(files.map(({ name }) => ({ name })));
     const failed: Upload[] = [];
+    const stay = staying();
     for (const file of files) {
+      stay();
       const form = new FormData();
       form.append("id", file.name);
       form.append("file", file);

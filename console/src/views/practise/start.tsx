@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { myId } from "../../identity";
 import { Busy, Button, Check, Empty, Failure, Link, Page, When } from "../../parts";
 import { useGet, usePages } from "../../rest";
-import { go, href } from "../../router";
+import { goFrom, href } from "../../router";
 import { call } from "../../socket";
 import type { Attempt, Source, SourceKind } from "./content";
 
@@ -86,8 +86,9 @@ function Sources({ kind, title, path, endless, quiet }: SourcesProps) {
 function Card({ kind, source, endless }: { kind: SourceKind; source: Source; endless: boolean }) {
   const begin = async () => {
     const what = kind === "home" ? { home_id: source.id } : { practice_id: source.id };
+    const then = goFrom();
     const ack = await call("attempt_start", { ...what, infinite_mode: endless });
-    go(href("practise", "attempt", String(ack.attempt_id)));
+    then(href("practise", "attempt", String(ack.attempt_id)));
   };
   const count = source.scenarios.length;
   return (

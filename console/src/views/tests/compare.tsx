@@ -22,10 +22,14 @@ export function Compare({ one, other }: { one: string; other: string }) {
   const second = useGet<Test>(`/api/v1/tests/${encodeURIComponent(other)}`);
   const crumbs = [{ label: "Tests", to: href("tests") }];
   const error = first.error ?? second.error;
+  const again = () => {
+    first.reload();
+    second.reload();
+  };
   const [a, b] = [first.data, second.data];
   return (
     <Page title="Two tests" crumbs={crumbs}>
-      {error && <Failure error={error} />}
+      {error && <Failure error={error} retry={again} />}
       {!error && !(a && b) && <Busy label="Reading the tests" />}
       {a && b && a.benchmark.id !== b.benchmark.id && (
         <Empty title="These tests are of different benchmarks">Choose two tests of the same benchmark.</Empty>
@@ -44,15 +48,17 @@ function older(a: Test, b: Test): Test {
 function Both({ before, after }: { before: Test; after: Test }) {
   const [runs, setRuns] = useState<[Run[], Run[]] | null>(null);
   const [error, setError] = useState<Error | null>(null);
+  const [turn, setTurn] = useState(0);
   useEffect(() => {
     const abort = new AbortController();
+    setError(null);
     Promise.all([runsOf(before.id, abort.signal), runsOf(after.id, abort.signal)]).then(
       setRuns,
       (why) => abort.signal.aborted || setError(why),
     );
     return () => abort.abort();
-  }, [before.id, after.id]);
-  if (error) return <Failure error={error} />;
+  }, [before.id, after.id, turn]);
+  if (error) return <Failure error={error} retry={() => setTurn((n) => n + 1)} />;
   if (!runs) return <Busy label="Reading the runs" />;
   const pairs = changes([before, runs[0]], [after, runs[1]]);
   const count = (change: Change) => pairs.filter((pair) => pair.change === change).length;

@@ -5,7 +5,7 @@ import { may } from "../../identity";
 import { Badge, Busy, Button, Check, Empty, Failure, Link, Page, Table, When } from "../../parts";
 import { number, percent } from "../../parts/format";
 import { usePages } from "../../rest";
-import { go, href } from "../../router";
+import { go, goFrom, href } from "../../router";
 import { startTest } from "./start";
 import type { Benchmark, TestRow } from "./types";
 
@@ -53,7 +53,10 @@ function Benchmarks() {
               <Button
                 kind="primary"
                 label={`Test ${benchmark.name}`}
-                onClick={async () => go(href("tests", await startTest(benchmark.id, infinite)))}
+                onClick={async () => {
+                  const then = goFrom();
+                  then(href("tests", await startTest(benchmark.id, infinite)));
+                }}
               >
                 Test
               </Button>

@@ -9,6 +9,7 @@ import { Board } from "./board";
 import type { Run, Test } from "./types";
 
 const READ_MS = 1000; // between two readings, however much happens
+const RETRY_MS = 5000;
 const ONE_BY_ONE = 20; // changed runs; more are read with all the others
 export const MOST = 10_000; // runs that are read; further ones are in the reports
 
@@ -60,11 +61,11 @@ export class TestLive {
     }
     this.reading = true;
     this.since = [];
+    const changed = [...this.changed];
+    this.changed.clear();
     try {
       const { signal } = this.stopped;
-      this.test = await get<Test>(`/api/v1/tests/${this.id}`, {}, signal);
-      const changed = [...this.changed];
-      this.changed.clear();
+      this.test = await get<Test>(`/api/v1/tests/${encodeURIComponent(this.id)}`, {}, signal);
       if (runs || changed.length > ONE_BY_ONE) {
         this.board.takeRuns(await runsOf(this.id, signal));
         for (const [invocation, entry] of this.since) this.board.take(invocation, entry);
@@ -77,6 +78,8 @@ export class TestLive {
       if (this.ends.length === 0) this.follow();
     } catch (error) {
       this.error = error instanceof Error ? error : new Error(String(error));
+      for (const id of changed) this.changed.add(id);
+      if (this.ends.length > 0) this.soon(runs, RETRY_MS);
     }
     this.reading = false;
     if (this.stopped.signal.aborted) return;

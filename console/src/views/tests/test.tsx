@@ -62,7 +62,9 @@ export function TestPage({ id }: { id: string }) {
           {Object.entries(FORMATS).map(([format, ending]) => (
             <Button
               key={format}
-              onClick={() => download(`/api/v1/tests/${id}/report?format=${format}`, `test.${ending}`)}
+              onClick={() =>
+                download(`/api/v1/tests/${encodeURIComponent(id)}/report?format=${format}`, `test.${ending}`)
+              }
             >
               {format === "junit" ? "JUnit" : format.toUpperCase()}
             </Button>

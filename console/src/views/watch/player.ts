@@ -192,8 +192,9 @@ export class Player<S> {
     if (this.present === null) return;
     this.present = this.fold.apply(this.present, entry);
     this.head = entry.offset;
-    if (this.mode === "live") this.at = entry.offset;
-    if (entry.offset === this.floor + this.entries.length + 1) this.entries.push(entry);
+    if (this.mode === "live")
+      this.at = entry.offset; // what is needed to move back is read then
+    else if (entry.offset === this.floor + this.entries.length + 1) this.entries.push(entry);
     this.draw();
   }
 
@@ -216,7 +217,9 @@ export class Player<S> {
     while (more && (this.entries.length === 0 || this.floor + this.entries.length < upto)) {
       const after = this.entries.at(-1)?.offset;
       const path = `/api/v1/rooms/${encodeURIComponent(this.room)}/entries`;
+      const epoch = this.epoch;
       const page = await get<Page<Entry>>(path, { after, limit: PAGE });
+      if (epoch !== this.epoch) return; // of before: it has other numbers
       const first = page.items[0];
       if (first && this.entries.length === 0) this.floor = first.offset - 1;
       for (const entry of page.items) {
