@@ -86,15 +86,17 @@ async def test_a_reply_is_taken_over_with_all_that_was_seen(
     """The second process has the room loaded, and hears nothing of what it is to take over."""
     async with two(mongod_url, model, bell="killed") as servers, everywhere(servers) as (phone, _):
         await servers[0].script(HANGING)
-        talk = await begin(phone)
         first, second = servers[0].app, servers[1].app
-        room = await second[keys.HUB].room(talk.room)
-        await talk.send("Count.")
-        await talk.hears("One, two")
+        while True:  # it reads all rooms every 250 ms, by chance just now
+            talk = await begin(phone)
+            room = await second[keys.HUB].room(talk.room)
+            await talk.send("Count.")
+            await talk.hears("One, two")
+            if room.head < (await second[keys.STORE].entries.top(talk.room)):
+                break
         chat = await second[keys.STORE].chats.get(talk.chat_id)
         assert chat is not None
         assert chat.reply is not None
-        assert room.head < (await second[keys.STORE].entries.top(talk.room))
         await second[keys.CONVERSATION].take_over(chat)
         done = await phone.until("attempt_assistant_complete", chat_id=talk.chat_id)
         assert (done["content"], done["state"]) == ("One, two", "interrupted")
