@@ -138,7 +138,7 @@ async def test_nothing_is_stored_of_what_two_have_changed(console: Console) -> N
     await change(console, visitor, names={"name": "Eve"})
     await part(page, "Names").get_by_role("textbox", name="Name").fill("Ada Lovelace")
     await page.get_by_role("button", name="Store", exact=True).click()
-    await expect(page.get_by_text("Choose first what stays")).to_be_visible()
+    await expect(page.get_by_text("Choose first what stays where")).to_be_visible()
     await expect(part(page, "Names").get_by_role("figure", name="Yours")).to_contain_text("Ada Lovelace")
     runs = await page.evaluate(
         """async at => (await fetch(at, { headers: {

@@ -58,6 +58,7 @@ async def test_a_broken_line_is_a_dot_and_comes_back(console: Console) -> None:
     away = visitor.page.get_by_role("banner").get_by_role("img", name="The connection is away")
     heading = visitor.page.get_by_role("heading", name="Practise", level=1)
     await expect(heading).to_be_visible()
+    await expect(visitor.page.locator(".busy")).to_have_count(0)  # what is read now is not cut off
     await expect(away).to_have_count(0)
     await visitor.drop()
     await expect(away).to_be_visible()
