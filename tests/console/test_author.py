@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
 
 from schemas.draft import Draft, DraftChange
 from server.engine.access import Identity
@@ -13,6 +13,7 @@ from tests.support.generating import PARTS, PERSONA
 from tests.support.rest import Rest, people_of
 
 Data = dict[str, Any]
+OF_DRAFT = re.compile("/api/v1/drafts/[^/]+$")
 WISH = "A nurse at the end of a double shift."
 
 
@@ -135,7 +136,13 @@ async def test_nothing_is_stored_of_what_two_have_changed(console: Console) -> N
     await page.get_by_label("What it should be").fill(WISH)
     await page.get_by_role("button", name="Generate").click()
     await expect(page.get_by_text("Everything is made")).to_be_visible()
-    await change(console, visitor, names={"name": "Eve"})
+
+    async def just_before(route: Route) -> None:
+        if route.request.method == "PATCH":
+            await change(console, visitor, names={"name": "Eve"})
+        await route.continue_()
+
+    await page.route(OF_DRAFT, just_before)
     await part(page, "Names").get_by_role("textbox", name="Name").fill("Ada Lovelace")
     await page.get_by_role("button", name="Store", exact=True).click()
     await expect(page.get_by_text("Choose first what stays where")).to_be_visible()
