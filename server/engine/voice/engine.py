@@ -1,6 +1,6 @@
 """An engine of voice: hears a learner and speaks for a chat's persona, whatever does it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,8 @@ from schemas.attempt import Chat
 from schemas.envelope import JsonObject
 from server.engine.conversation.parties import Party
 
-Play = Callable[[bytes], None]  # takes sound at CHAT_RATE for whoever listens, as it is to be heard
+# takes sound at CHAT_RATE for whoever listens; returns when it is about to be heard
+Play = Callable[[bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class UserDelta:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserSaid:
-    """The learner has said something: a turn. An empty transcript is none; `audio` is its sound at CHAT_RATE."""
+    """The learner has said something: a turn, unless `transcript` is empty; `audio` is at CHAT_RATE."""
 
     item_id: str
     transcript: str
@@ -58,7 +59,7 @@ class VoiceEngine(Protocol):
     """One voice session's engine. Everything is called in the event loop; make one for each session."""
 
     async def open(self, chat: Chat) -> None:
-        """Get ready for a chat, with what was said in it before; raises GreenroomError. Cancelling is safe."""
+        """Get ready for a chat, and for what was said in it; raises GreenroomError. Cancelling is safe."""
 
     def hear(self, audio: bytes) -> None:
         """Take sound at CHAT_RATE; never blocks."""

@@ -21,7 +21,7 @@ class SpeechBegan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechEnded:
-    """Somebody has spoken from `began` to `at`, in seconds of what was fed; `audio` is that, at HEARD_RATE."""
+    """Somebody has spoken from `began` to `at`, in seconds of what was fed; `audio` is at HEARD_RATE."""
 
     began: float
     at: float
