@@ -2,15 +2,16 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from schemas.content import ChatFlag, ChatTemplate, Document, Persona, Rubric, Scenario
 from schemas.envelope import Change, Id, JsonObject, Payload, Reply, ServerEvent, Time, Usage
 from schemas.grade import Grade, ResourceType
 from schemas.playground import Source
-from schemas.stored import Owner, RunningReply, Work
+from schemas.stored import Owner, Recording, RunningReply, Work
 
 MAX_MESSAGE = 32_000
+MAX_AUDIO_FRAME = 64 * 1024
 AttemptErrorType = Literal[
     "start", "next", "proceed", "end", "join", "send", "stop", "grade", "quiz", "audio", "rate_limit"
 ]
@@ -139,6 +140,31 @@ class AttemptAudioStart(Change):
     event: ClassVar[str] = "attempt_audio_start"
 
     chat_id: Id
+
+
+class AttemptAudioFrame(Payload):
+    """A piece of what is said: PCM, 16 bit little-endian, one channel, 24 kHz, as an attachment."""
+
+    event: ClassVar[str] = "attempt_audio_frame"
+
+    chat_id: Id
+    audio: Annotated[bytes, Field(min_length=2, max_length=MAX_AUDIO_FRAME)]
+
+    @field_validator("audio")
+    @classmethod
+    def _whole(cls, audio: bytes) -> bytes:
+        if len(audio) % 2:
+            raise ValueError("half a sample is left over: samples have two bytes")
+        return audio
+
+
+class AttemptAudioMute(Change):
+    """Mute the voice session of a chat, or hear it again."""
+
+    event: ClassVar[str] = "attempt_audio_mute"
+
+    chat_id: Id
+    muted: bool
 
 
 class AttemptAudioStop(Change):
@@ -348,6 +374,7 @@ class AttemptAssistantComplete(ServerEvent):
     content: str | None = None
     usage: Usage | None = None
     state: Literal["complete", "stopped", "interrupted", "failed"] | None = None
+    audio: Recording | None = None
 
 
 class AttemptProgress(ServerEvent):
@@ -358,14 +385,20 @@ class AttemptProgress(ServerEvent):
     chat_id: Id
     content_type: Literal["delta", "audio"]
     content: str | None = None
-    audio: str | None = None
+    audio: bytes | None = None
     message_id: Id | None = None
 
 
 class AttemptAssistantAudio(AttemptProgress):
-    """A part of a spoken reply."""
+    """A part of a spoken reply: PCM as in attempt_audio_frame. Live only, for who listens."""
 
     event: ClassVar[str] = "attempt_assistant_audio"
+
+
+class AttemptUserAudio(AttemptProgress):
+    """A part of what the learner says, for members that joined to listen. Live only."""
+
+    event: ClassVar[str] = "attempt_user_audio"
 
 
 class AttemptUserStart(ServerEvent):
@@ -381,7 +414,7 @@ class AttemptUserStart(ServerEvent):
 
 
 class AttemptUserComplete(ServerEvent):
-    """A learner's message is stored."""
+    """A learner's message is stored; what it follows is told here if it was spoken, else at its start."""
 
     event: ClassVar[str] = "attempt_user_complete"
 
@@ -390,6 +423,8 @@ class AttemptUserComplete(ServerEvent):
     content: str
     created_at: Time
     item_id: str | None = None
+    parent_message_id: Id | None = None
+    audio: Recording | None = None
 
 
 class AttemptUserDelta(ServerEvent):
@@ -410,16 +445,18 @@ class AttemptAudioReady(ServerEvent):
     chat_id: Id
     success: bool
     message: str | None = None
+    session_id: Id | None = None
 
 
 class AttemptAudioEnded(ServerEvent):
-    """A voice session has ended."""
+    """A voice session has ended; `dropped_frames` came faster than they may."""
 
     event: ClassVar[str] = "attempt_audio_ended"
 
     chat_id: Id
     success: bool
     message: str | None = None
+    session_id: Id | None = None
     dropped_frames: int | None = None
 
 
@@ -466,6 +503,7 @@ class Message(BaseModel):
     state: MessageState = "complete"
     usage: Usage | None = None
     sources: list[Source] | None = None
+    audio: Recording | None = None
 
 
 class Response(BaseModel):

@@ -59,6 +59,8 @@ EXTRA_CLIENT_EVENTS: dict[str, type[Payload]] = {
     schema.event: schema
     for schema in (
         AuthRefresh,
+        attempt.AttemptAudioFrame,
+        attempt.AttemptAudioMute,
         test.TestGroup,
         test.TestEndAll,
         room.RoomJoin,
@@ -115,6 +117,7 @@ EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {
         AuthExpired,
         ServerDraining,
         attempt.AttemptSources,
+        attempt.AttemptUserAudio,
         test.TestAllComplete,
         batch.BatchStarted,
         batch.BatchResultStored,

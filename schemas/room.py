@@ -24,6 +24,7 @@ class RoomJoin(Payload):
     room: RoomName
     after: int | None = None
     epoch: str | None = Field(default=None, max_length=64)
+    audio: bool = False
 
 
 class RoomLeave(Payload):

@@ -46,3 +46,11 @@ class Work(BaseModel):
     owner: str
     fence: int = 1
     args: dict[str, Any] = {}
+
+
+class Recording(BaseModel):
+    """The sound of a message: a WAV file of one channel; `ms` long, `rate` in samples per second."""
+
+    id: Id
+    ms: int
+    rate: int = 24_000

@@ -5,6 +5,7 @@ from typing import Any
 from schemas.attempt import AttemptAssistantComplete, AttemptError, AttemptStopped, Chat, Message
 from schemas.envelope import Id, Usage
 from schemas.stored import Pending, RunningReply, Work
+from server.engine.conversation.aloud import Aloud
 from server.engine.conversation.grounded import Grounding
 from server.engine.conversation.reply import Closing, ReplyEnd
 from server.engine.ids import derive
@@ -27,6 +28,7 @@ class ChatPlace:
         store: AggregateStore[Chat],
         process: str,
         grounding: Grounding,
+        aloud: Aloud | None = None,
     ) -> None:
         self.key = chat.id
         self.room = room_of(chat.id)
@@ -39,6 +41,7 @@ class ChatPlace:
         self._running = running
         self._process = process
         self._grounding = grounding
+        self._aloud = aloud
 
     def closing(
         self, text: str, usage: Usage | None, *, end: ReplyEnd, failure: GreenroomError | None
@@ -80,6 +83,7 @@ class ChatPlace:
             state=end,
             usage=usage,
             sources=self._grounding.sources,
+            audio=self._aloud.recording if self._aloud is not None else None,
         )
 
     def _events(
@@ -94,6 +98,7 @@ class ChatPlace:
                 content=message.content,
                 usage=message.usage,
                 state=end,
+                audio=message.audio,
             )
             events.append(pending(self.room, complete, f"{key}:complete"))
         if end == "stopped":

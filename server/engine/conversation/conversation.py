@@ -17,6 +17,7 @@ from schemas.attempt import (
 from schemas.envelope import Id, utc_now
 from schemas.stored import Pending, RunningReply
 from server.engine.access import Identity, not_yours
+from server.engine.conversation.aloud import Aloud, Spoken
 from server.engine.conversation.chat_place import ChatPlace, room_of
 from server.engine.conversation.grounded import GroundedPersona, Grounding
 from server.engine.conversation.grounds import Grounds
@@ -35,6 +36,7 @@ from server.store.chats import MAX_CHAT_BYTES
 
 log = structlog.get_logger(__name__)
 KNOWN_CHATS = 1000
+HEARD_TRIES = 5
 KNOWN_BYTES = 64 * 1024 * 1024  # of messages in chats kept at hand
 
 
@@ -131,6 +133,25 @@ class Conversation:
                 return AttemptMessageReply(message_id=user_id, assistant_message_id=reply_id)
         raise Conflict("The chat changed at the same time; try again.", retryable=True)
 
+    async def hear(self, chat_id: Id, spoken: Spoken, *, aloud: Aloud) -> Chat:
+        """Store what a learner has said and start the answer, spoken; return the chat as it is then.
+
+        A reply that still runs is stopped. Raises Conflict when the chat is closed, TooLarge.
+        """
+        for _ in range(HEARD_TRIES):
+            chat = await self.load(chat_id)
+            if any(m.id == spoken.message_id for m in chat.messages):
+                return chat
+            if (refusal := why_not_heard(chat)) is not None:
+                raise refusal
+            if chat.reply is not None:
+                await self.stop(chat_id)
+                continue
+            user, running = spoken.turn(parent=chat.tip, owner=self._process.name)
+            if await self._commit_turn(chat, user, running, item_id=spoken.item_id, aloud=aloud):
+                return chat
+        raise Conflict("The chat changes too fast; say it again.", retryable=True)
+
     async def stop(self, chat_id: Id, *, end: ReplyEnd = "stopped") -> bool:
         """Stop the running reply wherever it runs; False when it had ended, or there was none.
 
@@ -145,11 +166,13 @@ class Conversation:
         chat = await self.load(chat_id)
         return any(m.id == message_id and m.state == "stopped" for m in chat.messages)
 
-    def start(self, chat: Chat, running: RunningReply) -> None:
+    def start(self, chat: Chat, running: RunningReply, *, aloud: Aloud | None = None) -> None:
         """Produce a reply that is stored as ours; at most one task per chat. Once closed it ends at once."""
         grounding = Grounding()
         party = self._party(chat, running, grounding)
-        self._replies.start(self._place(chat, running, grounding), running, party)
+        if aloud is not None:
+            party = aloud.party(party)
+        self._replies.start(self._place(chat, running, grounding, aloud), running, party)
 
     async def obey_stops(self) -> None:
         """Stop replies of this process that others asked to stop; raises Unavailable."""
@@ -176,9 +199,16 @@ class Conversation:
                 place=lambda mine, seen: self._place(chat, mine, Grounding.seen(seen)),
             )
 
-    def _place(self, chat: Chat, running: RunningReply, grounding: Grounding) -> ChatPlace:
+    def _place(
+        self, chat: Chat, running: RunningReply, grounding: Grounding, aloud: Aloud | None = None
+    ) -> ChatPlace:
         return ChatPlace(
-            chat, running, store=self._store.chats, process=self._process.name, grounding=grounding
+            chat,
+            running,
+            store=self._store.chats,
+            process=self._process.name,
+            grounding=grounding,
+            aloud=aloud,
         )
 
     def _party(self, chat: Chat, running: RunningReply, grounding: Grounding) -> Party:
@@ -213,7 +243,15 @@ class Conversation:
         )
         return user, running
 
-    async def _commit_turn(self, chat: Chat, user: Message, running: RunningReply) -> bool:
+    async def _commit_turn(
+        self,
+        chat: Chat,
+        user: Message,
+        running: RunningReply,
+        *,
+        item_id: str | None = None,
+        aloud: Aloud | None = None,
+    ) -> bool:
         when = {"status": "open", "reply": None, "tip": chat.tip, "owner.id": chat.owner.id}
         size = len(user.content.encode()) + 500
         outbox = await self._store.chats.change(
@@ -224,7 +262,7 @@ class Conversation:
                 "$set": {"tip": user.id, "reply": running.model_dump(exclude_none=True)},
                 "$inc": {"size": size},
             },
-            outbox=turn_events(chat.id, user, running),
+            outbox=turn_events(chat.id, user, running, item_id=item_id),
         )
         if outbox is None:
             return False
@@ -237,7 +275,7 @@ class Conversation:
         }
         spoken = chat.model_copy(update=update)
         self.remember(spoken)
-        self.start(spoken, running)
+        self.start(spoken, running, aloud=aloud)
         return True
 
     def _settled(self, chat_id: Id, chat: Chat | None) -> None:
@@ -250,9 +288,22 @@ class Conversation:
             self.on_settled(chat)
 
 
-def turn_events(chat_id: Id, user: Message, running: RunningReply) -> list[Pending]:
-    """Return the events of a new turn."""
+def turn_events(
+    chat_id: Id, user: Message, running: RunningReply, *, item_id: str | None = None
+) -> list[Pending]:
+    """Return the events of a new turn; of one that was spoken, the start has been told already."""
     room = room_of(chat_id)
+    if item_id is not None:
+        heard = AttemptUserComplete(
+            chat_id=chat_id,
+            message_id=user.id,
+            content=user.content,
+            created_at=user.created_at,
+            item_id=item_id,
+            parent_message_id=user.parent_message_id,
+            audio=user.audio,
+        )
+        return [pending(room, heard, f"{user.id}:complete"), reply_started(chat_id, running)]
     start = AttemptUserStart(
         chat_id=chat_id,
         message_id=user.id,
@@ -278,6 +329,17 @@ def reply_started(chat_id: Id, running: RunningReply) -> Pending:
         parent_message_id=running.parent_message_id,
     )
     return pending(room_of(chat_id), event, f"{running.message_id}:start")
+
+
+def why_not_heard(chat: Chat) -> GreenroomError | None:
+    """Return what stands in the way of something said aloud."""
+    if chat.status != "open":
+        return Conflict("The chat is closed.")
+    if not chat.template.audio_enabled:
+        return Conflict("This chat takes no speech.")
+    if chat.size > MAX_CHAT_BYTES:
+        return TooLarge("The conversation has become too large; end this chat and start another.")
+    return None
 
 
 def why_not(chat: Chat, msg: AttemptMessage) -> GreenroomError | None:

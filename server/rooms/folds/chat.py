@@ -15,6 +15,7 @@ def _chat_initial() -> State:
         "messages": [],
         "typing": None,
         "running": None,
+        "voice": None,
         "hints": [],
         "responses": {},
         "grades": {},
@@ -24,22 +25,44 @@ def _chat_initial() -> State:
 
 def _user_start(state: State, data: Data) -> None:
     state["typing"] = {"id": data["message_id"], "parent_message_id": data.get("parent_message_id")}
+    if "item_id" in data:  # it is spoken
+        state["typing"]["item_id"] = data["item_id"]
+
+
+def _user_delta(state: State, data: Data) -> None:
+    """Keep what has been understood so far; nothing at all says that it was no speech."""
+    typing = state["typing"]
+    if typing and typing.get("item_id") == data["item_id"]:
+        state["typing"] = {**typing, "transcript": data["transcript"]} if data["transcript"] else None
+
+
+def _audio_ready(state: State, data: Data) -> None:
+    if data["success"]:
+        state["voice"] = data.get("session_id")
+
+
+def _audio_ended(state: State, data: Data) -> None:
+    state["voice"] = None
+    if state["typing"] and "item_id" in state["typing"]:
+        state["typing"] = None
 
 
 def _user_complete(state: State, data: Data) -> None:
     typing = state["typing"] or {}
-    parent = typing.get("parent_message_id") if typing.get("id") == data["message_id"] else None
+    told = typing if typing.get("id") == data["message_id"] and "item_id" not in typing else data
+    parent = told.get("parent_message_id")
     state["typing"] = None
-    state["messages"].append(
-        {
-            "id": data["message_id"],
-            "role": "user",
-            "content": data["content"],
-            "parent_message_id": parent,
-            "created_at": data["created_at"],
-            "state": "complete",
-        }
-    )
+    message = {
+        "id": data["message_id"],
+        "role": "user",
+        "content": data["content"],
+        "parent_message_id": parent,
+        "created_at": data["created_at"],
+        "state": "complete",
+    }
+    if "audio" in data:
+        message["audio"] = data["audio"]
+    state["messages"].append(message)
 
 
 def _assistant_start(state: State, data: Data) -> None:
@@ -78,6 +101,8 @@ def _assistant_complete(state: State, data: Data) -> None:
         message["usage"] = data["usage"]
     if "sources" in running:
         message["sources"] = running["sources"]
+    if "audio" in data:
+        message["audio"] = data["audio"]
     state["messages"].append(message)
 
 
@@ -142,7 +167,10 @@ def _chat_ended(state: State, data: Data) -> None:
 
 _CHAT_STEPS: dict[str, Callable[[State, Data], None]] = {
     "attempt_user_start": _user_start,
+    "attempt_user_delta": _user_delta,
     "attempt_user_complete": _user_complete,
+    "attempt_audio_ready": _audio_ready,
+    "attempt_audio_ended": _audio_ended,
     "attempt_assistant_start": _assistant_start,
     "attempt_sources": _sources,
     "attempt_progress": _progress,
@@ -176,6 +204,8 @@ def _chat_render(state: State) -> State:
         shown["more"] = True
     if state["typing"]:
         shown["typing"] = state["typing"]
+    if state["voice"]:
+        shown["voice"] = state["voice"]
     if running:
         shown["running"] = {
             **{name: value for name, value in running.items() if name != "parts"},
