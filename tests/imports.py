@@ -50,6 +50,8 @@ LIBRARIES: dict[str, str] = {
     "pydantic_settings": "server.settings",
     "opentelemetry": "server.tracing_otel",
     "tantivy": "server.engine.playground.retrieval",
+    **dict.fromkeys(("soxr", "webrtcvad", "faster_whisper"), "server.engine.voice.offline"),
+    **dict.fromkeys(("piper", "onnxruntime"), "server.engine.voice.offline.speaking_child"),  # piper: GPL
 }
 EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "socketio": ("server.cli.chat_link",),  # its client; the terminal chat is one of anybody's
