@@ -26,7 +26,7 @@ from bench._parts import PRACTICE, Bench, Client, running
 from server.embedded.mongod import embedded_mongod
 from server.embedded.valkey import embedded_valkey
 from server.engine.ids import new
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.follower import Follower
 from server.rooms.hub import Hub
 from server.rooms.process import Process as Life
@@ -50,6 +50,9 @@ class Clock:
     def write(self, entries: Sequence[Entry]) -> None:
         """Note the time."""
         self.at += [time.monotonic_ns()] * len(entries)
+
+    def sound(self, sound: Sound) -> None:
+        """Take no sound."""
 
     def answer(self, event: str, data: bytes) -> None:
         """Ignore what has no number."""

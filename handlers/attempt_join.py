@@ -11,4 +11,4 @@ async def attempt_join(ctx: Context, msg: AttemptJoin) -> JoinReply:
     room = room_of(msg.chat_id)
     await ctx.services.access.check_may_follow(ctx.caller, room)
     marker = AttemptJoined(chat_id=msg.chat_id, success=True)
-    return await ctx.join(room, after=msg.after, epoch=msg.epoch, marker=marker)
+    return await ctx.join(room, after=msg.after, epoch=msg.epoch, marker=marker, audio=msg.audio)

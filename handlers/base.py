@@ -90,9 +90,18 @@ class Context:
                 await self.connection.withdraw(place.room)
 
     async def join(
-        self, room: str, *, after: int | None, epoch: str | None, marker: ServerEvent | None
+        self,
+        room: str,
+        *,
+        after: int | None,
+        epoch: str | None,
+        marker: ServerEvent | None,
+        audio: bool = False,
     ) -> JoinReply:
-        """Follow a room from a place; following starts in the tick in which the ack is written."""
+        """Follow a room from a place; following starts in the tick in which the ack is written.
+
+        With `audio` its sound is heard too, as long as this connection stays.
+        """
         if self.connection is None:
             place = await self.services.hub.place(room, after=after, epoch=epoch)
         else:
@@ -101,6 +110,8 @@ class Context:
             joined = await self.connection.join(room, after=after, epoch=epoch, marker=marker)
             place = joined.place
             self.after.append(joined.start)
+            if audio:
+                self.listen(room)
         return JoinReply(
             room=wire_name(place.room),
             epoch=place.epoch,
@@ -108,6 +119,11 @@ class Context:
             recovered=place.recovered,
             snapshot=place.snapshot,
         )
+
+    def listen(self, room: str) -> None:
+        """Hear the sound of a room once it is followed."""
+        if (connection := self.connection) is not None:
+            self.after.append(lambda: self.services.hub.listen(room, connection.follower))
 
     async def leave(self, room: str) -> Reply:
         """Stop following a room; leaving a room one is not in succeeds."""

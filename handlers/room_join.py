@@ -11,7 +11,7 @@ from schemas.test import TestJoined
 async def room_join(ctx: Context, msg: RoomJoin) -> JoinReply:
     """Follow any room that the caller may see."""
     room = await ctx.services.access.check_may_follow(ctx.caller, msg.room)
-    return await ctx.join(room, after=msg.after, epoch=msg.epoch, marker=_marker(msg.room))
+    return await ctx.join(room, after=msg.after, epoch=msg.epoch, marker=_marker(msg.room), audio=msg.audio)
 
 
 def _marker(room: str) -> ServerEvent | None:

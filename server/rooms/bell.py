@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 
 Told = Literal[
     "stop_reply", "stop_answer", "stop_run", "stop_batch", "end_calls", "end_call", "session", "socket"
@@ -24,6 +24,9 @@ class Listener(Protocol):
 
     def flashed(self, room: str, name: str, data: bytes) -> None:
         """Take an event without an offset for who follows the room now."""
+
+    def heard_sound(self, sound: Sound) -> None:
+        """Take a piece of sound from another process."""
 
 
 class Bell(Protocol):
@@ -61,6 +64,9 @@ class Bell(Protocol):
 
     def flash(self, room: str, name: str, data: bytes) -> None:
         """Send an event without an offset to who follows a room now, in every process; it may be lost."""
+
+    def sound(self, sound: Sound) -> None:
+        """Send a piece of sound to the other processes that follow its room; it may be lost."""
 
     def tell(self, process: str, what: Told, key: str) -> None:
         """Tell a process something that it finds out by itself a little later."""
@@ -102,6 +108,9 @@ class LocalBell:
         """Send an event without an offset to who follows a room now."""
         if self._listener is not None:
             self._listener.flashed(room, name, data)
+
+    def sound(self, sound: Sound) -> None:
+        """Do nothing, because there is no other process."""
 
     def tell(self, process: str, what: Told, key: str) -> None:
         """Tell this process, if it is meant."""

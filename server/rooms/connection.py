@@ -28,6 +28,7 @@ class Connection:
         self.sink = sink
         self.follower = Follower(sink, hub.wake)
         self.playing: dict[str, Callable[[], None]] = {}  # by room, how to stop what is replayed of it
+        self.speaking: dict[str, Callable[[], None]] = {}  # by chat, how to end its voice session
 
     @property
     def listening(self) -> bool:
@@ -99,8 +100,9 @@ class Connection:
         self.sink.answer(event.event, event.encode())
 
     def close(self) -> None:
-        """Leave every room, stop what plays; to be called once when the client is gone."""
-        for stop in self.playing.values():
-            stop()
-        self.playing.clear()
+        """Leave every room, stop what plays or speaks; to be called once when the client is gone."""
+        for going in (self.playing, self.speaking):
+            for stop in list(going.values()):
+                stop()
+            going.clear()
         self._hub.forget(self.follower)

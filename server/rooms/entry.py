@@ -1,6 +1,7 @@
 """One entry of a room's log as it is handed to followers."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from server.rooms.families import wire_name
 
@@ -51,3 +52,13 @@ class Release(list[Entry]):
     def __init__(self, entries: Iterable[Entry]) -> None:
         super().__init__(entries)
         self.frames: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A piece of sound; `head` is its event's payload as JSON, without the `audio` that goes with it."""
+
+    room: str
+    name: str
+    head: bytes
+    audio: bytes

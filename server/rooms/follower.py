@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.room import Room
 
 HIGH_WATER = 64 * 1024
@@ -25,6 +25,9 @@ class Sink(Protocol):
 
     def answer(self, event: str, data: bytes) -> None:
         """Send an event without an offset to this client alone."""
+
+    def sound(self, sound: Sound) -> None:
+        """Send a piece of sound without an offset to this client alone."""
 
     def abort(self, reason: str) -> None:
         """Cut the connection; the client resumes."""

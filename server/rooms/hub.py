@@ -10,7 +10,7 @@ import structlog
 from server.errors import TooLarge, Unavailable
 from server.rooms.bell import Bell
 from server.rooms.catching import CatchUp, Loading
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.families import wire_name
 from server.rooms.follower import LOW_WATER, Follower
 from server.rooms.log import Log
@@ -19,6 +19,7 @@ from server.rooms.process import Process
 from server.rooms.pumps import Pumps
 from server.rooms.room import Room
 from server.rooms.snapshot import Behind, Snapshots
+from server.rooms.sound import Ears
 from server.store.entries import EntryStore
 
 log = structlog.get_logger(__name__)
@@ -47,6 +48,7 @@ class Hub:
         self._catching = CatchUp(entries, own=self._own, offer=self._offer, gone=self._gone)
         self.log = Log(entries, process=process, bell=bell, release=self.release, heard=self.heard)
         self.deliveries = 0
+        self._ears = Ears()
         process.on_epoch(self._start_over)
         bell.attach(self)
 
@@ -124,6 +126,19 @@ class Hub:
         for follower in [f for loaded in self.loaded_as(room) for f in loaded.live]:
             if isinstance(follower, Follower) and follower.sink.size <= LOW_WATER:
                 follower.sink.answer(name, data)
+
+    def listen(self, room: str, follower: Follower) -> None:
+        """Have a follower hear the sound of a room that it follows."""
+        self._ears.listen(room, follower)
+
+    def sound(self, sound: Sound, *, but: Follower | None = None) -> None:
+        """Send a piece of sound to who listens to its room, in every process; it may be lost."""
+        self._ears.hear(sound, but=but)
+        self.bell.sound(sound)
+
+    def heard_sound(self, sound: Sound) -> None:
+        """Send a piece of sound from another process to who listens here."""
+        self._ears.hear(sound)
 
     def wake(self, follower: Follower) -> None:
         """Serve a follower that has fallen behind."""

@@ -22,8 +22,9 @@ from server.rooms.announcements import (
     word_body,
 )
 from server.rooms.bell import Listener, Told
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.ringing import Ringing, Waiting
+from server.rooms.sound import read_sound, sound_body
 from server.rooms.subscriptions import Subscriptions
 from server.rooms.valkey_link import BROKEN, Link, linked, pool_for
 
@@ -129,6 +130,10 @@ class ValkeyBell:
             self._listener.flashed(room, name, data)
         self._say(self._flashes, flash_body(Flash(room, name, data)))
 
+    def sound(self, sound: Sound) -> None:
+        """Send a piece of sound to the other processes that follow its room; it may be lost."""
+        self._say(self._rooms + sound.room.encode(), sound_body(sound))
+
     def tell(self, process: str, what: Told, key: str) -> None:
         """Tell a process something that it finds out by itself a little later."""
         if process == self._process:
@@ -221,19 +226,22 @@ class ValkeyBell:
         if isinstance(found, Word):
             self._take_word(found, own=own)
         elif self._listener is not None:
-            if isinstance(found, Flash):
+            if isinstance(found, Sound):
+                self._listener.heard_sound(found)
+            elif isinstance(found, Flash):
                 self._listener.flashed(found.room, found.name, found.data)
             elif found.entries:
                 self._listener.announced(found.room, found.entries)
             else:
                 self._listener.announced_number(found.room, found.n)
 
-    def _read(self, channel: bytes, body: bytes) -> Word | Flash | Announced:
+    def _read(self, channel: bytes, body: bytes) -> Word | Flash | Announced | Sound:
         if channel == self._own:
             return read_word(body)
         if channel == self._flashes:
             return read_flash(body)
-        return read_announcement(channel.removeprefix(self._rooms).decode(), body)
+        room = channel.removeprefix(self._rooms).decode()
+        return read_sound(room, body) or read_announcement(room, body)
 
     def _take_word(self, word: Word, *, own: bool) -> None:
         if word.what != BEAT:

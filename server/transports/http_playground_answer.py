@@ -17,7 +17,7 @@ from schemas.playground import (
     PlaygroundSources,
 )
 from server.errors import Gone, GreenroomError, Unavailable
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.transports.doors import SHUTDOWN, settled
 from server.transports.http_playground_kept import WHOLE
 from server.transports.http_stream import EventStream
@@ -73,6 +73,9 @@ class Answer:
 
     def answer(self, event: str, data: bytes) -> None:
         """Send nothing: this follower asks for no markers."""
+
+    def sound(self, sound: Sound) -> None:
+        """Send nothing: this follower does not listen."""
 
     def abort(self, reason: str) -> None:
         """Follow no more, and cut the stream; the answer goes on."""

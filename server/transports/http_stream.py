@@ -1,13 +1,14 @@
 """The one writer of an event stream: Server-Sent Events, written straight to the transport (socket-v5 §1)."""
 
 import asyncio
+import base64
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
 from aiohttp.abc import AbstractStreamWriter
 
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.follower import LOW_WATER
 from server.transports.expiry import Expiry
 from server.transports.socketio.outbox import Outbox
@@ -79,6 +80,11 @@ class EventStream:
     def answer(self, event: str, data: bytes) -> None:
         """Send an event without an id."""
         self._send(b"event: %b\ndata: %b\n\n" % (event.encode(), data))
+
+    def sound(self, sound: Sound) -> None:
+        """Send a piece of sound; `audio` is in base64."""
+        audio = base64.b64encode(sound.audio)
+        self._send(b'event: %b\ndata: %b,"audio":"%b"}\n\n' % (sound.name.encode(), sound.head[:-1], audio))
 
     async def drained(self) -> None:
         """Return once little waits for the client, or it is gone. Cancelling is safe."""

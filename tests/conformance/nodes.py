@@ -10,7 +10,7 @@ from schemas.attempt import AttemptJoined
 from server.engine.ids import new
 from server.rooms.bell import Bell, LocalBell
 from server.rooms.connection import Connection
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.hub import Hub
 from server.rooms.log import Log
 from server.rooms.outbox import Outboxes
@@ -143,6 +143,9 @@ class Client:
         if self._greedy is not None:
             self.size += sum(entry.size for entry in entries)
         self._changed.set()
+
+    def sound(self, sound: Sound) -> None:
+        """Take no sound."""
 
     def answer(self, event: str, data: bytes) -> None:
         """Take an answer, and note after how many entries."""

@@ -14,7 +14,7 @@ from server.engine.access import Identity
 from server.engine.conversation.reply import ReplyEnd
 from server.engine.ids import new
 from server.engine.playground.chat import Said, SessionPlace
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.folds import FOLDS, PLAYGROUND_EVENTS
 from server.rooms.folds.fold import MAX_BYTES
 from server.rooms.folds.playground import MAX_MESSAGES
@@ -125,6 +125,9 @@ class Ending:
     def write(self, entries: Sequence[Entry]) -> None:
         if any(entry.name == "playground_sources" for entry in entries):
             self._server.app[keys.PLAYGROUND].replies.interrupt_all()
+
+    def sound(self, sound: Sound) -> None:
+        """Take no sound."""
 
     def answer(self, event: str, data: bytes) -> None:
         """Take no notice."""

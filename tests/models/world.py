@@ -7,7 +7,7 @@ in order; a marker stands at its exact place; live means cursor = head; nothing 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.follower import LOW_WATER, PAGE_BYTES, PAGE_ENTRIES, Follower, Marker
 from server.rooms.room import Room
 
@@ -51,6 +51,9 @@ class Client:
             for follower in self.on_cut:
                 follower.leave(self.room)
                 follower.close()
+
+    def sound(self, sound: Sound) -> None:
+        """Take no sound."""
 
     def answer(self, event: str, data: bytes) -> None:
         """Take a marker."""

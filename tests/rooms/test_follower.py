@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from server.rooms.entry import Entry
+from server.rooms.entry import Entry, Sound
 from server.rooms.follower import Follower, Marker
 from server.rooms.room import Room
 
@@ -17,6 +17,9 @@ class Client:
 
     def write(self, entries: Sequence[Entry]) -> None:
         self.got += [str(e.n) for e in entries]
+
+    def sound(self, sound: Sound) -> None:
+        """Take no sound."""
 
     def answer(self, event: str, data: bytes) -> None:
         self.got.append(event)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from server.rooms.entry import Entry, Release
+from server.rooms.entry import Entry, Release, Sound
 from server.transports.socketio.frames import Packet, header
 from server.transports.socketio.outbox import Outbox
 
@@ -47,6 +47,15 @@ class SocketSink:
     def answer(self, event: str, data: bytes) -> None:
         """Send an event without an offset to this client alone."""
         self._outbox.send(Packet(b'42["%b",%b]' % (event.encode(), data)))
+
+    def sound(self, sound: Sound) -> None:
+        """Send a piece of sound as an event with an attachment."""
+        head = b'451-["%b",%b,"audio":{"_placeholder":true,"num":0}}]' % (
+            sound.name.encode(),
+            sound.head[:-1],
+        )
+        self._outbox.send(Packet(head))
+        self._outbox.send(Packet(sound.audio, binary=True))
 
     def acknowledge(self, ack_id: bytes, data: bytes) -> None:
         """Send the answer to one of the client's events."""
