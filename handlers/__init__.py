@@ -1,5 +1,9 @@
 """One handler per client event; this table is all there is."""
 
+from handlers.attempt_audio_frame import attempt_audio_frame
+from handlers.attempt_audio_mute import attempt_audio_mute
+from handlers.attempt_audio_start import attempt_audio_start
+from handlers.attempt_audio_stop import attempt_audio_stop
 from handlers.attempt_end import attempt_end
 from handlers.attempt_end_all import attempt_end_all
 from handlers.attempt_grade import attempt_grade
@@ -45,6 +49,10 @@ HANDLERS: dict[str, Handler] = {
         attempt_grade,
         attempt_response_submit,
         attempt_use_previous,
+        attempt_audio_start,
+        attempt_audio_stop,
+        attempt_audio_frame,
+        attempt_audio_mute,
         test_start,
         test_next,
         test_run,

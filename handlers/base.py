@@ -17,6 +17,7 @@ from server.engine.ids import derive, new
 from server.engine.playground.playground import Playground
 from server.engine.replay.rooms import test_room
 from server.engine.replay.tests import Tests
+from server.engine.voice.sessions import VoiceSessions
 from server.engine.watching import Playback
 from server.errors import Conflict, GreenroomError
 from server.rooms.connection import Connection
@@ -45,6 +46,7 @@ class Services:
     playback: Playback
     playground: Playground
     tests: Tests
+    voice: VoiceSessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

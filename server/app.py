@@ -35,7 +35,17 @@ from server.engine.watching import Beat, Playback, Queues
 from server.errors import Unavailable
 from server.idempotency import Once
 from server.llm import Completions, Models, make_embedder
-from server.products import batching, drafting, evaluating, indexing, pipelining, playing, retrieving, testing
+from server.products import (
+    batching,
+    drafting,
+    evaluating,
+    indexing,
+    pipelining,
+    playing,
+    retrieving,
+    speaking,
+    testing,
+)
 from server.rooms.bell import Bell, LocalBell
 from server.rooms.hub import Hub
 from server.rooms.outbox import Outboxes
@@ -64,7 +74,7 @@ from server.transports.admission import Admission
 from server.transports.figures import figures_of
 from server.transports.parts import own
 from server.transports.peers import PEERS, Peers
-from server.transports.rates import Buckets, Rate
+from server.transports.rates import AUDIO, Buckets, Rate
 from server.transports.siblings import Siblings
 from server.transports.socketio.server import SocketTransport
 
@@ -132,6 +142,7 @@ def _parts(settings: Settings, *, secret: SecretStr, guests: bool, sealing: Seal
     app[PEERS] = Peers(per_address=settings.connections_per_address, addresses=app[keys.ADDRESSES])
     rate = Rate(per_second=settings.events_per_second, burst=settings.events_burst)
     app[keys.BUCKETS] = Buckets(rate)
+    app[keys.AUDIO_BUCKETS] = Buckets(AUDIO)
     app[keys.ADDRESS_BUCKETS] = Buckets(rate.times(GUESTS_AT_ADDRESS))
     app[keys.BROKEN] = asyncio.Event()
     app[keys.SETTINGS] = settings
@@ -266,6 +277,7 @@ def _assemble(
         playback=Playback(store.entries, tasks=tasks),
         playground=playing(app, settings, process=process),
         tests=testing(app, settings, process=process, grader=grader),
+        voice=speaking(app),
     )
     batching(app, settings, process=process, sealing=sealing)
     evaluating(app, settings, process=process)
@@ -275,6 +287,7 @@ def _assemble(
     app[keys.DISPATCH] = Dispatcher(services, once=once, max_depth=settings.max_json_depth)
     app[keys.DRAIN] = Drain(
         conversation=conversation,
+        voice=app[keys.VOICE],
         playground=app[keys.PLAYGROUND],
         dispatch=app[keys.DISPATCH],
         jobs=(app[keys.JOBS], app[keys.BATCH_JOBS], app[keys.EVALUATOR_JOBS], app[keys.INDEX_JOBS]),

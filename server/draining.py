@@ -15,6 +15,7 @@ from server.engine.playground.indexing.keeper import IndexKeeper
 from server.engine.playground.playground import Playground
 from server.engine.replay.keeper import TestKeeper
 from server.engine.tasks import Tasks
+from server.engine.voice.sessions import VoiceSessions
 from server.jobs import Jobs
 from server.rooms.log import Log
 
@@ -44,6 +45,7 @@ class Drain:
         self,
         *,
         conversation: Conversation,
+        voice: VoiceSessions,
         playground: Playground,
         dispatch: Dispatcher,
         jobs: Sequence[Jobs],
@@ -57,6 +59,7 @@ class Drain:
         self.begun = False
         self.doors: list[Door] = []
         self._conversation = conversation
+        self._voice = voice
         self._playground = playground
         self._dispatch = dispatch
         self._jobs = jobs
@@ -85,7 +88,7 @@ class Drain:
         if self._finished:
             return
         self._finished = True
-        await asyncio.gather(self._give_back(), self._let_finish(patience))
+        await asyncio.gather(self._give_back(), self._let_finish(patience), self._voice.close(patience))
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
                 await self._close_replies()

@@ -2,6 +2,8 @@
 
 from aiohttp import web
 
+from schemas.attempt import Chat
+from schemas.envelope import Id
 from server.engine.batch.batches import Batches
 from server.engine.batch.evaluation import evaluations
 from server.engine.batch.keeper import BatchKeeper
@@ -39,11 +41,24 @@ from server.engine.replay.ledger import Ledger
 from server.engine.replay.queue import Queue
 from server.engine.replay.runner import TestRunner
 from server.engine.replay.tests import Tests
+from server.engine.voice.sessions import VoiceSessions
 from server.jobs import Jobs
 from server.llm.rerank import make_rerank_endpoint
 from server.rooms.process import Process
 from server.settings import Settings
 from server.transports import keys
+
+
+def speaking(app: web.Application) -> VoiceSessions:
+    """Put together what hears learners and speaks to them."""
+
+    async def keep(chat: Chat, recording_id: Id, audio: bytes) -> None:
+        """Keep nothing yet."""
+
+    voice = app[keys.VOICE] = VoiceSessions(
+        conversation=app[keys.CONVERSATION], hub=app[keys.HUB], tasks=app[keys.TASKS], keep=keep, make=None
+    )
+    return voice
 
 
 def drafting(app: web.Application, settings: Settings, *, process: Process) -> tuple[Generating, Preparing]:

@@ -25,6 +25,12 @@ class ChatStore(ReplyingStore[Chat]):
             row = await self._documents.find_one({"_id": chat_id}, projection={"owner": 1, "org": 1})
         return (Owner.model_validate(row["owner"]), row["org"]) if row else None
 
+    async def is_open(self, chat_id: str) -> bool:
+        """Tell whether a chat exists and takes turns."""
+        with guard():
+            found = await self._documents.find_one({"_id": chat_id, "status": "open"}, projection={"_id": 1})
+        return found is not None
+
     def _owned(self, owner: dict[str, Any]) -> dict[str, Any]:
         return {"$or": [{"work": {"$elemMatch": {"owner": owner}}}, super()._owned(owner)]}
 

@@ -26,7 +26,7 @@ from server.transports.documents.shapes import SessionOpened, Success
 from server.transports.documents.told import Media, told
 from server.transports.doors import reconnect_in, stopping
 from server.transports.http_errors import json_response
-from server.transports.http_requests import authenticated, identify, limit, read_json
+from server.transports.http_requests import authenticated, identify, limit, read_body, read_json
 from server.transports.http_session import HttpSession, Plan
 from server.transports.http_streams import Streams
 from server.transports.parts import part
@@ -58,6 +58,7 @@ def attach(app: web.Application) -> None:
     app.router.add_post("/socket/v5/client/connect", connect)
     app.router.add_post("/socket/v5/client/disconnect", brought_home(disconnect))
     app.router.add_post("/socket/v5/client/auth_refresh", brought_home(auth_refresh))
+    app.router.add_post("/socket/v5/client/attempt{_:[_/]}audio_frame", brought_home(audio_frame))
     app.router.add_post("/socket/v5/client/{event:.+}", brought_home(event))
     app.router.add_get("/socket/v5/stream/{session}", brought_home(stream), allow_head=False)
     app.cleanup_ctx.append(_sweeper)
@@ -140,6 +141,18 @@ async def event(request: web.Request) -> web.Response:
             for name, data in answer.notices:
                 session.tell(name, data)
         answer.after()
+    return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
+
+
+@told(Success, query={"chat_id": Id}, headers={"X-Session-Id": Id}, body=Media("application/octet-stream"))
+async def audio_frame(request: web.Request) -> web.Response:
+    """Hear a piece of what the learner says: the body is its sound, as in the event."""
+    identity = await identify(request, what="audio")
+    session = await _session_of(request, identity)
+    frame = {"chat_id": request.query.get("chat_id"), "audio": await read_body(request)}
+    answer = await request.app[keys.DISPATCH](
+        "attempt_audio_frame", frame, Caller(identity=identity, connection=session)
+    )
     return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
 
 

@@ -13,6 +13,7 @@ from server.transports import keys
 from server.transports.addresses import counted_as
 
 BODY_SECONDS = 10.0
+Counted = Literal["event", "stream", "audio"]
 
 
 async def read_body(request: web.Request) -> bytes:
@@ -50,7 +51,7 @@ def bearer_of(request: web.Request) -> str | None:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-async def identify(request: web.Request) -> Identity:
+async def identify(request: web.Request, *, what: Counted = "event") -> Identity:
     """Return who makes a request: `Authorization: Bearer`, `X-API-Key`, or `?token=`.
 
     Raises RateLimited beyond the rate of that identity.
@@ -60,11 +61,17 @@ async def identify(request: web.Request) -> Identity:
         token=bearer_of(request),
         api_key=request.headers.get("X-API-Key"),
         guest_id=request.headers.get("X-Guest-Id"),
+        what=what,
     )
 
 
 async def authenticated(
-    request: web.Request, *, token: str | None, api_key: str | None = None, guest_id: object = None
+    request: web.Request,
+    *,
+    token: str | None,
+    api_key: str | None = None,
+    guest_id: object = None,
+    what: Counted = "event",
 ) -> Identity:
     """Return who shows these credentials, and count the request; raises Unauthenticated, RateLimited."""
     try:
@@ -74,7 +81,7 @@ async def authenticated(
     except Unauthenticated:
         _count_address(request)  # who tries one after the other is nobody yet
         raise
-    limit(request, identity, is_new=identity.kind == "guest" and guest_id is None)
+    limit(request, identity, is_new=identity.kind == "guest" and guest_id is None, what=what)
     return identity
 
 
@@ -83,7 +90,7 @@ def limit(
     identity: Identity,
     *,
     is_new: bool = False,
-    what: Literal["event", "stream"] = "event",
+    what: Counted = "event",
 ) -> None:
     """Count a request of an identity, or of an address for guests made just now; raises RateLimited.
 
@@ -91,14 +98,17 @@ def limit(
     are counted by themselves: a browser whose stream is refused gives up.
     """
     name = _address(request) if is_new else identity.key
-    request.app[keys.BUCKETS].take(f"{what} {name}", asyncio.get_running_loop().time())
+    buckets = request.app[keys.AUDIO_BUCKETS if what == "audio" else keys.BUCKETS]
+    buckets.take(f"{what} {name}", asyncio.get_running_loop().time())
     if identity.kind == "guest":
         _count_address(request, what=what)
 
 
-def _count_address(request: web.Request, *, what: Literal["event", "stream"] = "event") -> None:
+def _count_address(request: web.Request, *, what: Counted = "event") -> None:
     name = f"{what} {_address(request)}"
-    request.app[keys.ADDRESS_BUCKETS].take(name, asyncio.get_running_loop().time())
+    request.app[keys.AUDIO_BUCKETS if what == "audio" else keys.ADDRESS_BUCKETS].take(
+        name, asyncio.get_running_loop().time()
+    )
 
 
 def _address(request: web.Request) -> str:

@@ -31,6 +31,7 @@ from server.engine.playground.retrieval.retrieval import Retrieval
 from server.engine.playground.retrieval.syncing import Indexes
 from server.engine.replay.keeper import TestKeeper
 from server.engine.tasks import Tasks
+from server.engine.voice.sessions import VoiceSessions
 from server.engine.watching import Beat, Queues
 from server.idempotency import Once
 from server.jobs import Jobs
@@ -73,6 +74,7 @@ RETRIEVAL = web.AppKey("retrieval", Retrieval)
 GROUNDS = web.AppKey("grounds", Grounds)
 ACCESS = web.AppKey("access", Access)
 CONVERSATION = web.AppKey("conversation", Conversation)
+VOICE = web.AppKey("voice", VoiceSessions)
 ATTEMPTS = web.AppKey("attempts", Attempts)
 DISPATCH = web.AppKey("dispatch", Dispatcher)
 ONCE = web.AppKey("once", Once)
@@ -109,5 +111,6 @@ STREAMS_ENDED = web.AppKey("streams_ended", Counter[str])  # by reason
 SIBLINGS = web.AppKey("siblings", Siblings)
 ADDRESSES = web.AppKey("addresses", Addresses)
 ADMISSION = web.AppKey("admission", Admission)
+AUDIO_BUCKETS = web.AppKey("audio_buckets", Buckets)  # of identities and addresses, for frames of sound
 BUCKETS = web.AppKey("buckets", Buckets)  # of identities, for what comes over HTTP
 ADDRESS_BUCKETS = web.AppKey("address_buckets", Buckets)  # of guests, and of whom nobody knows

@@ -27,6 +27,9 @@ class Rate:
         return RateLimited(message, retry_after=math.ceil(seconds * 1000) / 1000)
 
 
+AUDIO = Rate(per_second=250.0, burst=250)  # frames of sound, which are no events
+
+
 class Bucket:
     """The tokens of one client: an event takes one, a refused event takes none.
 

@@ -7,6 +7,7 @@ import structlog
 
 from schemas.attempt import (
     AttemptAssistantStart,
+    AttemptHintProgress,
     AttemptMessage,
     AttemptMessageReply,
     AttemptUserComplete,
@@ -14,7 +15,7 @@ from schemas.attempt import (
     Chat,
     Message,
 )
-from schemas.envelope import Id, utc_now
+from schemas.envelope import Id, JsonObject, utc_now
 from schemas.stored import Pending, RunningReply
 from server.engine.access import Identity, not_yours
 from server.engine.conversation.aloud import Aloud, Spoken
@@ -151,6 +152,23 @@ class Conversation:
             if await self._commit_turn(chat, user, running, item_id=spoken.item_id, aloud=aloud):
                 return chat
         raise Conflict("The chat changes too fast; say it again.", retryable=True)
+
+    async def show_hints(self, chat_id: Id, hints: list[JsonObject], *, step: str) -> None:
+        """Store hints that a reply has brought, and tell them; `step` names them. Raises Unavailable."""
+        event = AttemptHintProgress(chat_id=chat_id, hints=hints)
+        outbox = await self._store.chats.change(
+            chat_id,
+            when={"status": "open"},
+            update={"$set": {"hints": hints}},
+            outbox=[pending(room_of(chat_id), event, f"{step}:hints")],
+        )
+        if outbox is not None:
+            self._forget(chat_id)
+            self._outboxes.publish("chats", chat_id, outbox)
+
+    async def is_open(self, chat_id: Id) -> bool:
+        """Tell whether a chat takes turns; raises Unavailable."""
+        return await self._store.chats.is_open(chat_id)
 
     async def stop(self, chat_id: Id, *, end: ReplyEnd = "stopped") -> bool:
         """Stop the running reply wherever it runs; False when it had ended, or there was none.

@@ -204,7 +204,7 @@ def _chat_render(state: State) -> State:
         shown["more"] = True
     if state["typing"]:
         shown["typing"] = state["typing"]
-    if state["voice"]:
+    if state.get("voice"):  # a fold that was stored by an older version has none
         shown["voice"] = state["voice"]
     if running:
         shown["running"] = {

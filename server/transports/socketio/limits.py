@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from server.settings import Settings
 from server.transports.expiry import GRACE_SECONDS
 from server.transports.http_requests import BODY_SECONDS
-from server.transports.rates import Rate
+from server.transports.rates import AUDIO, Rate
 
 PER_CLIENT = Rate(per_second=20.0, burst=50)
 
@@ -29,6 +29,8 @@ class Limits:
     max_refusals: int = 5
     rate: Rate = PER_CLIENT
     over_seconds: float = 10.0
+    stream: str = "attempt_audio_frame"  # has a rate of its own: what is beyond it is dropped, not refused
+    stream_rate: Rate = AUDIO
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":

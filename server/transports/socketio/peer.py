@@ -82,14 +82,14 @@ class Application(Protocol):
 class Peer:
     """One session's namespaces; packets are handled one after the other, pongs and overflow beside them.
 
-    Packets beyond the rate are refused, acks and pongs do not count. A client whose events were refused for
+    Packets beyond the rate are refused; acks and pongs do not count, and pieces of a stream have their own. A client whose events were refused for
     ten seconds, with no second between two refusals, is disconnected. A task exists only while something is
     queued.
     """
 
     __slots__ = (
         "_app", "_assembly", "_bucket", "_closed", "_deadline", "_limits", "_new_id", "_queue", "_refusals",
-        "_worker", "clients", "socket",
+        "_stream", "_worker", "clients", "socket",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +105,7 @@ class Peer:
         self._queue: deque[SocketPacket] | None = None
         self._worker: asyncio.Task[None] | None = None
         self._refusals = 0
+        self._stream: Bucket | None = None
         self._closed = False
         self._deadline: asyncio.TimerHandle | None = None
         self._allow(limits.connect_timeout)
@@ -119,11 +120,28 @@ class Peer:
                 self._expect(packet)
                 return
         if packet is not None and packet.kind not in (packets.ACK, packets.BINARY_ACK):
+            if packet.name == self._limits.stream and packet.kind in EVENTS:
+                self._take_streamed(packet)
+                return
             seconds = self._bucket.take(self.socket.now())
             if seconds:
                 self._limit(packet, seconds)
             else:
                 self._enqueue(packet)
+
+    def _take_streamed(self, packet: SocketPacket) -> None:
+        """Take a piece of a stream; what comes too fast is dropped, the oldest that waits first."""
+        if self._stream is None:
+            self._stream = Bucket(self._limits.stream_rate, self.socket.now())
+        if self._stream.take(self.socket.now()):
+            return
+        queue = self._queue
+        if queue is not None and len(queue) >= self._limits.max_queued:
+            oldest = next((waiting for waiting in queue if waiting.name == packet.name), None)
+            if oldest is None:
+                return
+            queue.remove(oldest)
+        self._enqueue(packet)
 
     def close(self) -> None:
         """Forget the clients of a session that is gone; events that were received are still handled."""
