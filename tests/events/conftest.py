@@ -42,6 +42,7 @@ async def shared_server(
             model=model,
             model_url=model_url.removesuffix("/v1"),
             siblings=tuple(other for other, _ in others),
+            apps=(app, *(other for _, other in others)),
         )
     await model.stop()
 

@@ -40,6 +40,7 @@ class Server:
     model: ScriptedModel
     model_url: str
     siblings: tuple[str, ...] = ()
+    apps: tuple[web.Application, ...] = ()  # all of them, where a test has to reach inside
     _doors: int = 0
 
     @property

@@ -137,6 +137,8 @@ class Operation:
         for kind in told if isinstance(told, tuple) else (told,):
             if isinstance(kind, Form):
                 content[MULTIPART] = _form(kind)
+            elif isinstance(kind, Media):
+                content[kind.content_type] = {}
             else:
                 content[JSON] = {"schema": self._schemas.of(kind, self._path.words, mode="validation")}
         return {"required": True, "content": content}

@@ -82,9 +82,9 @@ class Application(Protocol):
 class Peer:
     """One session's namespaces; packets are handled one after the other, pongs and overflow beside them.
 
-    Packets beyond the rate are refused; acks and pongs do not count, and pieces of a stream have their own. A client whose events were refused for
-    ten seconds, with no second between two refusals, is disconnected. A task exists only while something is
-    queued.
+    Packets beyond the rate are refused; acks and pongs do not count, and pieces of a stream have a rate of
+    their own. A client whose events were refused for ten seconds, with no second between two refusals, is
+    disconnected. A task exists only while something is queued.
     """
 
     __slots__ = (

@@ -1,0 +1,227 @@
+"""Voice sessions in a chat: what is said becomes turns, replies are spoken, and it can be cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from server.transports import keys
+from tests.conftest import Cast
+from tests.support.attempts import Talk, begin
+from tests.support.clients import Socket
+from tests.support.running import Server
+from tests.support.voice import LOUD, SILENT, VOICED, PlainEngine
+
+
+@asynccontextmanager
+async def understanding(server: Server, *said: str) -> AsyncIterator[PlainEngine]:
+    """Have voice sessions served by one engine, which understands what is said one after the other."""
+    engine = PlainEngine(understands=list(said))
+    serve(server, engine)
+    yield engine
+    serve(server, None)
+
+
+def serve(server: Server, engine: PlainEngine | None) -> None:
+    """Have the next voice session served by an engine, in whichever process."""
+    for app in server.apps:
+        app[keys.VOICE].make = None if engine is None else lambda: engine
+
+
+async def ready(talk: Talk) -> None:
+    """Begin a voice session, and wait until it is heard."""
+    await talk.client.send("attempt_audio_start", chat_id=talk.chat_id)
+    told = await talk.client.until("attempt_audio_ready", chat_id=talk.chat_id)
+    assert told["success"], told
+
+
+async def say(talk: Talk, frames: int = 3) -> None:
+    """Say something: loud frames, then silence."""
+    for frame in [LOUD] * frames + [SILENT]:
+        await talk.client.send("attempt_audio_frame", chat_id=talk.chat_id, audio=frame)
+
+
+def heard(socket: Socket, name: str = "attempt_assistant_audio") -> bytes:
+    """Return all sound of a kind that a client was sent."""
+    return b"".join(d["audio"] for d in socket.named(name))
+
+
+async def test_what_is_said_is_answered_aloud(server: Server, learner: Socket) -> None:
+    await server.script({"chunks": ["Good ", "morning ", "to you."]})
+    async with understanding(server, "Hello out there"):
+        talk = await begin(learner)
+        await ready(talk)
+        await say(talk)
+        start = await learner.until("attempt_user_start", chat_id=talk.chat_id)
+        delta = await learner.until("attempt_user_delta", item_id=start["item_id"], count=3)
+        assert delta["transcript"] == "Hello out there"
+        user = await learner.until("attempt_user_complete", chat_id=talk.chat_id)
+        assert (user["content"], user["message_id"], user["item_id"]) == (
+            "Hello out there",
+            start["message_id"],
+            start["item_id"],
+        )
+        done = await learner.until("attempt_assistant_complete", chat_id=talk.chat_id)
+        assert (done["content"], done["state"]) == ("Good morning to you.", "complete")
+        assert heard(learner) == VOICED * 4
+        assert learner.named("attempt_user_audio") == []
+        assert (user["audio"]["ms"], done["audio"]["ms"]) == (120, 160)
+        kept = (await talk.snapshot())["messages"]
+        assert [m["content"] for m in kept] == ["Hello out there", "Good morning to you."]
+        assert kept[1]["parent_message_id"] == user["message_id"]
+        await learner.send("attempt_audio_stop", chat_id=talk.chat_id)
+        ended = await learner.until("attempt_audio_ended", chat_id=talk.chat_id)
+        assert (ended["success"], ended["message"], ended["dropped_frames"]) == (True, "user_stopped", 0)
+
+
+async def test_speaking_cuts_off_what_is_said_to_one(server: Server, learner: Socket) -> None:
+    await server.script({"chunks": ["word "] * 200})
+    async with understanding(server, "Tell me", "Stop that"):
+        talk = await begin(learner)
+        await ready(talk)
+        await say(talk)
+        await learner.until("attempt_assistant_audio", count=3)
+        await learner.send("attempt_audio_frame", chat_id=talk.chat_id, audio=LOUD)
+        stopped = await learner.until("attempt_stopped", chat_id=talk.chat_id)
+        assert stopped["success"]
+        count = len(learner.named("attempt_assistant_audio"))
+        done = learner.named("attempt_assistant_complete")[0]
+        assert done["state"] == "stopped"
+        await learner.send("attempt_audio_frame", chat_id=talk.chat_id, audio=SILENT)
+        second = await learner.until("attempt_user_complete", count=2)
+        assert second["content"] == "Stop that"
+        assert second["parent_message_id"] == done["message_id"]
+        assert count < 50
+        await learner.send("attempt_stop", chat_id=talk.chat_id)
+
+
+async def test_who_is_muted_is_not_heard(server: Server, learner: Socket) -> None:
+    async with understanding(server, "Hello") as engine:
+        talk = await begin(learner)
+        await ready(talk)
+        await learner.send("attempt_audio_mute", chat_id=talk.chat_id, muted=True)
+        await say(talk)
+        assert (engine.muted, engine.heard) == (True, 0)
+        await learner.send("attempt_audio_mute", chat_id=talk.chat_id, muted=False)
+        await say(talk)
+        user = await learner.until("attempt_user_complete", chat_id=talk.chat_id)
+        assert user["content"] == "Hello"
+
+
+async def test_no_words_are_no_turn(server: Server, learner: Socket) -> None:
+    async with understanding(server, "", "Hello"):
+        talk = await begin(learner)
+        await ready(talk)
+        await say(talk)
+        await learner.when(lambda: any(d["transcript"] == "" for d in learner.named("attempt_user_delta")))
+        assert "typing" not in await talk.snapshot()
+        await say(talk)
+        done = await learner.until("attempt_user_complete", chat_id=talk.chat_id)
+        assert done["content"] == "Hello"
+
+
+async def test_a_member_that_asked_for_it_hears_both(server: Server, cast: Cast, learner: Socket) -> None:
+    await server.script({"chunks": ["Fine."]})
+    author = await cast.author()
+    other = await cast.author()
+    async with understanding(server, "How are you"):
+        talk = await begin(learner)
+        await author.send("attempt_join", chat_id=talk.chat_id, audio=True)
+        await other.send("attempt_join", chat_id=talk.chat_id)
+        await ready(talk)
+        await say(talk)
+        for client in (author, other):
+            await client.until("attempt_assistant_complete", chat_id=talk.chat_id)
+        assert heard(author, "attempt_user_audio") == LOUD * 3 + SILENT
+        assert heard(author) == VOICED
+        assert heard(other) + heard(other, "attempt_user_audio") == b""
+        sound = author.named("attempt_assistant_audio")[0]
+        assert "offset" not in sound
+        assert sound["room"] == talk.room
+
+
+async def test_a_session_ends_with_its_speakers_connection(server: Server, cast: Cast) -> None:
+    watcher = await cast.author()
+    async with understanding(server, "Hello") as engine:
+        speaker = await cast.learner()
+        talk = await begin(speaker)
+        await watcher.send("attempt_join", chat_id=talk.chat_id)
+        await ready(talk)
+        await speaker.client.disconnect()
+        ended = await watcher.until("attempt_audio_ended", chat_id=talk.chat_id)
+        assert ended["success"]
+        assert engine.closed
+
+
+async def test_a_session_ends_with_its_chat(server: Server, learner: Socket) -> None:
+    async with understanding(server, "Hello"):
+        talk = await begin(learner)
+        await ready(talk)
+        await learner.send("attempt_end", **talk.ids, grade=False)
+        ended = await learner.until("attempt_audio_ended", chat_id=talk.chat_id)
+        assert ended["message"] == "The chat has ended."
+
+
+async def test_a_newer_session_takes_the_place_of_the_older(server: Server, learner: Socket) -> None:
+    async with understanding(server, "Hello", "Again"):
+        talk = await begin(learner)
+        await ready(talk)
+        engine = PlainEngine(understands=["Again"])
+        serve(server, engine)
+        await learner.send("attempt_audio_start", chat_id=talk.chat_id)
+        await learner.until("attempt_audio_ready", chat_id=talk.chat_id, count=2)
+        await say(talk)
+        user = await learner.until("attempt_user_complete", chat_id=talk.chat_id)
+        assert user["content"] == "Again"
+        assert learner.named("attempt_audio_ended") == []
+
+
+async def test_an_engine_that_does_not_open_is_told_of(
+    server: Server, learner: Socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.engine.voice.session.READY_SECONDS", 0.2)
+    never = asyncio.Event()
+    async with understanding(server):
+        serve(server, PlainEngine(understands=[], opens=never))
+        talk = await begin(learner)
+        await learner.send("attempt_audio_start", chat_id=talk.chat_id)
+        told = await learner.until("attempt_audio_ready", chat_id=talk.chat_id)
+        assert not told["success"]
+        assert "not ready" in told["message"]
+        ack = await learner.call("attempt_audio_frame", chat_id=talk.chat_id, audio=LOUD)
+        assert ack["error"]["code"] == "conflict"
+
+
+async def test_trouble_is_told_and_fatal_trouble_ends_it(server: Server, learner: Socket) -> None:
+    async with understanding(server) as engine:
+        talk = await begin(learner)
+        await ready(talk)
+        engine.trouble("It rustles.")
+        told = await learner.until("attempt_error", chat_id=talk.chat_id)
+        assert (told["type"], told["message"], told["code"]) == ("audio", "It rustles.", "upstream")
+        engine.trouble("It broke.", fatal=True)
+        ended = await learner.until("attempt_audio_ended", chat_id=talk.chat_id)
+        assert (ended["success"], ended["message"]) == (False, "It broke.")
+
+
+async def test_hints_of_an_engine_are_kept(server: Server, learner: Socket) -> None:
+    async with understanding(server) as engine:
+        talk = await begin(learner)
+        await ready(talk)
+        engine.hint("Ask how she is.")
+        await learner.until("attempt_hint_progress", chat_id=talk.chat_id)
+        assert (await talk.snapshot())["hints"] == [{"text": "Ask how she is."}]
+
+
+async def test_a_flood_of_frames_is_dropped_and_nobody_is_cut(server: Server, learner: Socket) -> None:
+    async with understanding(server, "Hello") as engine:
+        talk = await begin(learner)
+        await ready(talk)
+        for _ in range(1200):
+            await learner.client.emit("attempt_audio_frame", {"chat_id": talk.chat_id, "audio": SILENT})
+        await learner.send("attempt_audio_stop", chat_id=talk.chat_id)
+        ended = await learner.until("attempt_audio_ended", chat_id=talk.chat_id)
+        assert 0 < engine.heard < 1200 * len(SILENT)
+        assert ended["success"]
+        assert learner.client.connected
