@@ -146,6 +146,7 @@ class AttemptAudioFrame(Payload):
     """A piece of what is said: PCM, 16 bit little-endian, one channel, 24 kHz, as an attachment."""
 
     event: ClassVar[str] = "attempt_audio_frame"
+    raw: ClassVar[str | None] = "audio"
 
     chat_id: Id
     audio: Annotated[bytes, Field(min_length=2, max_length=MAX_AUDIO_FRAME)]

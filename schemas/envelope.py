@@ -55,6 +55,7 @@ class Payload(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
     __test__: ClassVar[bool] = False  # the contract's names begin with Test; they are no test classes
     event: ClassVar[str] = ""
+    raw: ClassVar[str | None] = None  # the field that is the body over HTTP; the others are in the query
 
 
 class Change(Payload):

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from handlers import HANDLERS
 from schemas.envelope import AuthRefresh, ConnectionConfirmed, Id
 from schemas.events import Connect
 from server.dispatch import Answer, Caller, traced, validated
@@ -58,7 +59,6 @@ def attach(app: web.Application) -> None:
     app.router.add_post("/socket/v5/client/connect", connect)
     app.router.add_post("/socket/v5/client/disconnect", brought_home(disconnect))
     app.router.add_post("/socket/v5/client/auth_refresh", brought_home(auth_refresh))
-    app.router.add_post("/socket/v5/client/attempt{_:[_/]}audio_frame", brought_home(audio_frame))
     app.router.add_post("/socket/v5/client/{event:.+}", brought_home(event))
     app.router.add_get("/socket/v5/stream/{session}", brought_home(stream), allow_head=False)
     app.cleanup_ctx.append(_sweeper)
@@ -130,29 +130,19 @@ async def auth_refresh(request: web.Request) -> web.Response:
 @told(Success, is_event=True)
 async def event(request: web.Request) -> web.Response:
     """Dispatch one event; the ack is the answer, everything else goes to the session's stream."""
-    identity = await identify(request)
-    session = await _session_of(request, identity)
-    body = await read_json(request)
-    dispatch = request.app[keys.DISPATCH]
     named = request.match_info["event"].replace("/", "_")
+    handler = HANDLERS.get(named)
+    raw = handler.schema.raw if handler is not None else None
+    identity = await identify(request, what="event" if raw is None else "audio")
+    session = await _session_of(request, identity)
+    body = await read_json(request) if raw is None else {**request.query, raw: await read_body(request)}
+    dispatch = request.app[keys.DISPATCH]
     with traced(named, within=True):
         answer: Answer = await dispatch(named, body, Caller(identity=identity, connection=session))
         if session is not None:
             for name, data in answer.notices:
                 session.tell(name, data)
         answer.after()
-    return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
-
-
-@told(Success, query={"chat_id": Id}, headers={"X-Session-Id": Id}, body=Media("application/octet-stream"))
-async def audio_frame(request: web.Request) -> web.Response:
-    """Hear a piece of what the learner says: the body is its sound, as in the event."""
-    identity = await identify(request, what="audio")
-    session = await _session_of(request, identity)
-    frame = {"chat_id": request.query.get("chat_id"), "audio": await read_body(request)}
-    answer = await request.app[keys.DISPATCH](
-        "attempt_audio_frame", frame, Caller(identity=identity, connection=session)
-    )
     return web.Response(body=answer.ack, status=answer.status, content_type="application/json")
 
 

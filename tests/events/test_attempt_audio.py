@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import pytest
-
+from server.engine.voice.session import READY_SECONDS
 from server.transports import keys
 from tests.conftest import Cast
 from tests.support.attempts import Talk, begin
@@ -23,10 +22,12 @@ async def understanding(server: Server, *said: str) -> AsyncIterator[PlainEngine
     serve(server, None)
 
 
-def serve(server: Server, engine: PlainEngine | None) -> None:
+def serve(server: Server, engine: PlainEngine | None, *, ready_seconds: float = READY_SECONDS) -> None:
     """Have the next voice session served by an engine, in whichever process."""
     for app in server.apps:
-        app[keys.VOICE].make = None if engine is None else lambda: engine
+        voice = app[keys.VOICE]
+        voice.make = None if engine is None else lambda: engine
+        voice.ready_seconds = ready_seconds
 
 
 async def ready(talk: Talk) -> None:
@@ -177,13 +178,10 @@ async def test_a_newer_session_takes_the_place_of_the_older(server: Server, lear
         assert learner.named("attempt_audio_ended") == []
 
 
-async def test_an_engine_that_does_not_open_is_told_of(
-    server: Server, learner: Socket, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("server.engine.voice.session.READY_SECONDS", 0.2)
+async def test_an_engine_that_does_not_open_is_told_of(server: Server, learner: Socket) -> None:
     never = asyncio.Event()
     async with understanding(server):
-        serve(server, PlainEngine(understands=[], opens=never))
+        serve(server, PlainEngine(understands=[], opens=never), ready_seconds=0.2)
         talk = await begin(learner)
         await learner.send("attempt_audio_start", chat_id=talk.chat_id)
         told = await learner.until("attempt_audio_ready", chat_id=talk.chat_id)

@@ -16,6 +16,7 @@ from tests.support.clients import Socket
 from tests.support.grounded import PIPELINE, load_grounded
 from tests.support.grounded import begin as begin_grounded
 from tests.support.running import Server, practice
+from tests.support.voice import LOUD, SILENT, PlainEngine
 
 VERDICT = {"schema": "Verdict"}
 SLOW: dict[str, Any] = {"chunks": ["One ", "two ", "three."], "delay_ms": 5, "hang": True}
@@ -24,12 +25,8 @@ REPLY = {*TURN, "attempt_progress", "attempt_assistant_complete"}
 GRADED = {"attempt_grading_progress", "attempt_content_progress", "attempt_graded", "attempt_chat_ended"}
 BEGUN = {"attempt_started", "attempt_chat_started"}
 PRIVATE = {"attempt_joined"}  # never an entry
-VOICE = {
-    "attempt_assistant_audio",
-    "attempt_user_delta",
-    "attempt_audio_ready",
-    "attempt_audio_ended",
-}
+SOUND = {"attempt_assistant_audio", "attempt_user_audio"}  # never entries either
+VOICE = {"attempt_user_delta", "attempt_audio_ready", "attempt_audio_ended"}
 
 
 @dataclass
@@ -230,6 +227,34 @@ async def grounded(play: Play) -> None:
     assert [bool(t["sources"]) for t in play.learner.named("attempt_sources")] == [True, True, False]
 
 
+async def spoken(play: Play) -> None:
+    """What was said, nothing that was said, a reply that is cut off, and hints."""
+    engine = PlainEngine(understands=["How are you?", "", "Wait."])
+    voice = play.server.app[keys.VOICE]
+    voice.make = lambda: engine
+    await play.server.script({"match": {"last_contains": "How"}, "chunks": ["word "] * 100})
+    chat = await play.begin("one")
+    chat_id = {"chat_id": chat["chat_id"]}
+    await play.learner.send("attempt_audio_start", **chat_id)
+    await play.learner.until("attempt_audio_ready", **chat_id)
+    for frame in (LOUD, SILENT):
+        await play.learner.send("attempt_audio_frame", **chat_id, audio=frame)
+    await play.learner.until("attempt_assistant_audio", count=3)
+    engine.hint("Listen first.")
+    await play.learner.until("attempt_hint_progress")
+    await play.names()
+    for frame in (LOUD, SILENT, LOUD, LOUD, SILENT):
+        await play.learner.send("attempt_audio_frame", **chat_id, audio=frame)
+    await play.learner.until("attempt_user_complete", count=2)
+    await play.learner.until("attempt_assistant_complete", count=2)
+    await play.learner.send("attempt_audio_frame", **chat_id, audio=LOUD)
+    await play.learner.until("attempt_user_start", count=4)
+    await play.names()
+    await play.learner.send("attempt_audio_stop", **chat_id)
+    await play.learner.until("attempt_audio_ended", **chat_id)
+    voice.make = None
+
+
 SCENES: dict[Callable[[Play], Awaitable[None]], set[str]] = {
     turns: BEGUN | REPLY,
     tree: REPLY,
@@ -246,6 +271,7 @@ SCENES: dict[Callable[[Play], Awaitable[None]], set[str]] = {
     openings: REPLY,
     ungraded: {"attempt_chat_ended", "attempt_ended", "attempt_graded"},
     grounded: {*REPLY, "attempt_sources", "attempt_stopped"},
+    spoken: {*REPLY, *VOICE, "attempt_stopped", "attempt_hint_progress"},
 }
 
 
@@ -262,7 +288,7 @@ def test_every_event_that_can_be_an_entry_is_covered() -> None:
     shown = set().union(*SCENES.values())
     events = (*SERVER_EVENTS, *EXTRA_SERVER_EVENTS)
     known = {name for name in events if name.startswith("attempt_")}
-    assert shown == known - PRIVATE - VOICE
+    assert shown == known - PRIVATE - SOUND
     assert shown >= CHAT_EVENTS
 
 

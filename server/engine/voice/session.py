@@ -72,6 +72,7 @@ class VoiceSession:
         hub: Hub,
         speaker: Follower,
         keep: Keep,
+        ready_seconds: float = READY_SECONDS,
     ) -> None:
         self.id = new()
         self._chat = chat
@@ -81,6 +82,7 @@ class VoiceSession:
         self._hub = hub
         self._speaker = speaker
         self._keep = keep
+        self._ready_seconds = ready_seconds
         self._inbox = Inbox(self._now)
         self._arrived = asyncio.Event()
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -142,7 +144,7 @@ class VoiceSession:
     async def _ready(self) -> bool:
         failure = None
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(self._ready_seconds):
                 await self._engine.open(self._chat)
         except TimeoutError:
             failure = "The voice engine was not ready in time; try again."

@@ -11,7 +11,7 @@ from schemas.envelope import Id
 from server.engine.conversation.conversation import Conversation, why_not_heard
 from server.engine.tasks import Tasks
 from server.engine.voice.engine import VoiceEngine
-from server.engine.voice.session import CHAT_ENDED, Ending, VoiceSession
+from server.engine.voice.session import CHAT_ENDED, READY_SECONDS, Ending, VoiceSession
 from server.errors import Conflict, Unavailable
 from server.rooms.connection import Connection
 from server.rooms.hub import Hub
@@ -32,8 +32,10 @@ class VoiceSessions:
         tasks: Tasks,
         keep: KeepSound,
         make: MakeEngine | None,
+        ready_seconds: float = READY_SECONDS,
     ) -> None:
         self.make = make
+        self.ready_seconds = ready_seconds
         self._conversation = conversation
         self._hub = hub
         self._tasks = tasks
@@ -61,6 +63,7 @@ class VoiceSessions:
             hub=self._hub,
             speaker=connection.follower,
             keep=partial(self._keep_later, chat),
+            ready_seconds=self.ready_seconds,
         )
         self._sessions[chat.id] = session
         connection.speaking[chat.id] = partial(session.end, Ending(success=True, message="Its speaker left."))

@@ -117,7 +117,7 @@ class Operation:
         found = [
             _parameter(p.name, "path", self._path_schema(p), required=True) for p in self._path.parameters
         ]
-        for name, kind in told.query.items():
+        for name, kind in {**told.query, **self._beside_the_body()}.items():
             found.append(_parameter(name, "query", self._schemas.of(kind, mode="validation")))
         headers = dict(told.headers)
         if self._event is not None:
@@ -126,6 +126,14 @@ class Operation:
             found.append(_parameter(name, "header", self._schemas.of(kind, mode="validation")))
         return found
 
+    def _beside_the_body(self) -> dict[str, Any]:
+        """Return the fields of an event that stand in the query, because its body is one of them."""
+        if self._event is None or (raw := self._event.schema.raw) is None:
+            return {}
+        return {
+            name: known.annotation for name, known in self._event.schema.model_fields.items() if name != raw
+        }
+
     def _path_schema(self, parameter: Parameter) -> Schema:
         return parameter.schema or self._schemas.of(parameter.type, mode="validation")
 
@@ -133,12 +141,12 @@ class Operation:
         told = self._event.schema if self._event is not None else self._told.body
         if told is None:
             return None
+        if self._event is not None and self._event.schema.raw is not None:
+            return {"required": True, "content": {"application/octet-stream": {}}}
         content: dict[str, Any] = {}
         for kind in told if isinstance(told, tuple) else (told,):
             if isinstance(kind, Form):
                 content[MULTIPART] = _form(kind)
-            elif isinstance(kind, Media):
-                content[kind.content_type] = {}
             else:
                 content[JSON] = {"schema": self._schemas.of(kind, self._path.words, mode="validation")}
         return {"required": True, "content": content}
