@@ -1,5 +1,7 @@
 """What each product is put together of: generating, tests, batches, evaluators, pipelines, the playground."""
 
+from functools import partial
+
 from aiohttp import web
 
 from schemas.attempt import Chat
@@ -21,6 +23,7 @@ from server.engine.evaluator.talking.calling import text_calls
 from server.engine.evaluator.talking.turns import TalkLimits
 from server.engine.evaluator.webhooks import Webhooks
 from server.engine.grading import Grader
+from server.engine.patience import patiently, within
 from server.engine.playground.documents import Documents
 from server.engine.playground.forgetting import Forgetting
 from server.engine.playground.indexing.keeper import IndexKeeper
@@ -42,18 +45,26 @@ from server.engine.replay.queue import Queue
 from server.engine.replay.runner import TestRunner
 from server.engine.replay.tests import Tests
 from server.engine.voice.sessions import VoiceSessions
+from server.engine.voice.speech import CHAT_RATE
+from server.engine.voice.wav import wav_of
 from server.jobs import Jobs
 from server.llm.rerank import make_rerank_endpoint
 from server.rooms.process import Process
 from server.settings import Settings
 from server.transports import keys
 
+KEEP_SECONDS = 60.0  # that a recording waits for a database that is away
+
 
 def speaking(app: web.Application) -> VoiceSessions:
     """Put together what hears learners and speaks to them."""
 
+    sounds = app[keys.STORE].sounds
+
     async def keep(chat: Chat, recording_id: Id, audio: bytes) -> None:
-        """Keep nothing yet."""
+        file = wav_of(audio, rate=CHAT_RATE)
+        put = partial(sounds.put, recording_id, file, kind="message", of=chat.id, org=chat.org)
+        await patiently(put, within(KEEP_SECONDS))
 
     voice = app[keys.VOICE] = VoiceSessions(
         conversation=app[keys.CONVERSATION], hub=app[keys.HUB], tasks=app[keys.TASKS], keep=keep, make=None

@@ -41,6 +41,8 @@ from server.store.replays import RUN_INDEXES, ReplayStore
 from server.store.requests import RequestStore
 from server.store.results import ResultStore
 from server.store.sessions import SessionStore
+from server.store.sounds import INDEXES as SOUND_INDEXES
+from server.store.sounds import SoundStore
 from server.store.tests import INDEXES as TEST_INDEXES
 from server.store.tests import InvocationStore, RecordingStore, RunStore, TestStore
 from server.store.tracing import Commands
@@ -76,6 +78,7 @@ class Store:
         self.drafts = DraftStore(self.database)
         self.generations = GenerationStore(self.database)
         self.media = MediaStore(self.database)
+        self.sounds = SoundStore(self.database)
         self.replays = ReplayStore(self.database)
         self.jobs = JobStore(self.database)
         self.results = ResultStore(self.database)
@@ -159,6 +162,7 @@ class Store:
                 *FILE_INDEXES.items(),
                 *CHUNK_INDEXES.items(),
                 *INDEXING_INDEXES.items(),
+                *SOUND_INDEXES.items(),
             ):
                 await self.database[name].create_indexes(indexes)
             await self.database.generation_counts.create_indexes(

@@ -16,6 +16,7 @@ from server.transports import (
     http_recordings,
     http_report,
     http_retrieve,
+    http_sounds,
     http_tests,
 )
 
@@ -27,6 +28,7 @@ def attach(app: web.Application) -> None:
         http_content,
         http_drafts,
         http_media,
+        http_sounds,
         *reading,
         http_batch,
         http_batch_report,

@@ -1,14 +1,20 @@
 """Voice sessions in a chat: what is said becomes turns, replies are spoken, and it can be cut off."""
 
 import asyncio
+import base64
+import io
+import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
+
+from server.engine.ids import new
 from server.engine.voice.session import READY_SECONDS
 from server.transports import keys
 from tests.conftest import Cast
 from tests.support.attempts import Talk, begin
-from tests.support.clients import Socket
+from tests.support.clients import Http, Socket
 from tests.support.running import Server
 from tests.support.voice import LOUD, SILENT, VOICED, PlainEngine
 
@@ -223,3 +229,75 @@ async def test_a_flood_of_frames_is_dropped_and_nobody_is_cut(server: Server, le
         assert 0 < engine.heard < 1200 * len(SILENT)
         assert ended["success"]
         assert learner.client.connected
+
+
+async def test_recordings_are_played_back_whole_and_in_parts(
+    server: Server, cast: Cast, learner: Socket
+) -> None:
+    await server.script({"chunks": ["Good morning."]})
+    async with understanding(server, "Hello"):
+        talk = await begin(learner)
+        await ready(talk)
+        await say(talk)
+        user = await learner.until("attempt_user_complete", chat_id=talk.chat_id)
+        done = await learner.until("attempt_assistant_complete", chat_id=talk.chat_id)
+    mine = server.token(cast.learner_id)
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {mine}"}) as http:
+        at = f"{server.url}/api/v1/messages/{user['message_id']}/audio"
+        whole = await stored(http, at)
+        with wave.open(io.BytesIO(whole)) as file:
+            assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (24_000, 1, 2)
+            assert file.readframes(10**9) == LOUD * 3
+        async with http.get(at, headers={"Range": "bytes=44-47"}) as part:
+            assert (part.status, await part.read()) == (206, LOUD[:4])
+            assert part.headers["Content-Range"] == f"bytes 44-47/{len(whole)}"
+        async with http.get(at, headers={"Range": "bytes=-4"}) as part:
+            assert (part.status, await part.read()) == (206, LOUD[-4:])
+        async with http.get(at, headers={"Range": f"bytes={len(whole)}-"}) as part:
+            assert (part.status, part.headers["Content-Range"]) == (416, f"bytes */{len(whole)}")
+        async with http.get(at, headers={"Range": "bytes=0-1,4-5"}) as part:
+            assert (part.status, await part.read()) == (200, whole)
+        async with http.head(at) as head:
+            assert (head.status, head.content_length) == (200, len(whole))
+            tag = head.headers["ETag"]
+        async with http.get(at, headers={"If-None-Match": tag}) as same:
+            assert same.status == 304
+        async with http.get(at, headers={"Range": "bytes=44-47", "If-Range": '"other"'}) as part:
+            assert part.status == 200
+        spoken = await stored(http, f"{server.url}/api/v1/messages/{done['message_id']}/audio")
+        assert spoken[44:] == VOICED * 2
+    other = server.token(new())
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {other}"}) as http,
+        http.get(at) as refused,
+    ):
+        assert refused.status == 404
+
+
+async def stored(http: aiohttp.ClientSession, at: str) -> bytes:
+    """Return a recording, which is stored a moment after its message."""
+    while True:
+        async with http.get(at) as answer:
+            if answer.status == 200:
+                return await answer.read()
+            assert (answer.status, (await answer.json())["error"]["code"]) == (404, "not_found")
+
+
+async def test_over_http_the_body_of_a_frame_is_its_sound(server: Server, cast: Cast) -> None:
+    await server.script({"chunks": ["Fine."]})
+    async with understanding(server, "Hello"):
+        client = await cast.over("http")
+        assert isinstance(client, Http)
+        talk = await begin(client)
+        await ready(talk)
+        at = f"{client.url}/socket/v5/client/attempt/audio_frame?chat_id={talk.chat_id}"
+        async with aiohttp.ClientSession(headers=client.headers) as http:
+            for frame in (LOUD, LOUD, SILENT):
+                async with http.post(at, data=frame) as answer:
+                    assert (answer.status, await answer.json()) == (200, {"success": True})
+            async with http.post(at, data=b"odd") as answer:
+                assert answer.status == 400
+        done = await client.until("attempt_assistant_complete", chat_id=talk.chat_id)
+        assert done["content"] == "Fine."
+        sound = [base64.b64decode(d["audio"]) for d in client.named("attempt_assistant_audio")]
+        assert b"".join(sound) == VOICED

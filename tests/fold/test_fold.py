@@ -234,24 +234,24 @@ async def spoken(play: Play) -> None:
     voice.make = lambda: engine
     await play.server.script({"match": {"last_contains": "How"}, "chunks": ["word "] * 100})
     chat = await play.begin("one")
-    chat_id = {"chat_id": chat["chat_id"]}
-    await play.learner.send("attempt_audio_start", **chat_id)
-    await play.learner.until("attempt_audio_ready", **chat_id)
+    key = chat["chat_id"]
+    await play.learner.send("attempt_audio_start", chat_id=key)
+    await play.learner.until("attempt_audio_ready", chat_id=key)
     for frame in (LOUD, SILENT):
-        await play.learner.send("attempt_audio_frame", **chat_id, audio=frame)
+        await play.learner.send("attempt_audio_frame", chat_id=key, audio=frame)
     await play.learner.until("attempt_assistant_audio", count=3)
     engine.hint("Listen first.")
     await play.learner.until("attempt_hint_progress")
     await play.names()
     for frame in (LOUD, SILENT, LOUD, LOUD, SILENT):
-        await play.learner.send("attempt_audio_frame", **chat_id, audio=frame)
+        await play.learner.send("attempt_audio_frame", chat_id=key, audio=frame)
     await play.learner.until("attempt_user_complete", count=2)
     await play.learner.until("attempt_assistant_complete", count=2)
-    await play.learner.send("attempt_audio_frame", **chat_id, audio=LOUD)
+    await play.learner.send("attempt_audio_frame", chat_id=key, audio=LOUD)
     await play.learner.until("attempt_user_start", count=4)
     await play.names()
-    await play.learner.send("attempt_audio_stop", **chat_id)
-    await play.learner.until("attempt_audio_ended", **chat_id)
+    await play.learner.send("attempt_audio_stop", chat_id=key)
+    await play.learner.until("attempt_audio_ended", chat_id=key)
     voice.make = None
 
 

@@ -1,0 +1,97 @@
+"""Recordings of what was said aloud, as files in GridFS."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gridfs.errors import CorruptGridFile, FileExists, NoFile
+from motor.motor_asyncio import AsyncIOMotorDatabase, AsyncIOMotorGridFSBucket
+from pymongo import IndexModel
+
+from schemas.envelope import Id
+from server.store.guard import guard
+
+BUCKET = "sounds"
+READ_BYTES = 256 * 1024
+SoundKind = Literal["message", "run"]
+INDEXES: dict[str, list[IndexModel]] = {f"{BUCKET}.files": [IndexModel([("metadata.of", 1)])]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundFile:
+    """A kept recording: the bytes of its file, what it is, and what it belongs to."""
+
+    id: Id
+    length: int
+    content_type: str
+    kind: SoundKind
+    of: str
+
+
+class SoundStore:
+    """Keeps recordings by id; one that is stored again stays as it was."""
+
+    def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
+        self._bucket = AsyncIOMotorGridFSBucket(database, bucket_name=BUCKET)
+        self._files = database[f"{BUCKET}.files"]
+
+    async def put(
+        self,
+        sound_id: Id,
+        data: bytes,
+        *,
+        kind: SoundKind,
+        of: str,
+        org: str,
+        content_type: str = "audio/wav",
+    ) -> None:
+        """Store a file; `of` is the id of the chat or result with which it is deleted."""
+        about = {"kind": kind, "of": of, "org": org, "content_type": content_type}
+        with guard():
+            try:
+                await self._bucket.upload_from_stream_with_id(sound_id, sound_id, data, metadata=about)
+            except FileExists:
+                return
+
+    async def get(self, sound_id: Id) -> SoundFile | None:
+        """Return what is known of a file, None when there is none."""
+        with guard():
+            row = await self._files.find_one({"_id": sound_id})
+        if row is None:
+            return None
+        about = row["metadata"]
+        return SoundFile(
+            id=sound_id,
+            length=row["length"],
+            content_type=about["content_type"],
+            kind=about["kind"],
+            of=about["of"],
+        )
+
+    async def read(
+        self, sound_id: Id, *, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of a file from `start` to before `end`; ends early when it is deleted meanwhile."""
+        with guard():
+            try:
+                file: Any = await self._bucket.open_download_stream(sound_id)
+                left = (file.length if end is None else min(end, file.length)) - start
+                file.seek(start)
+                while left > 0:
+                    data = await file.read(min(left, READ_BYTES))
+                    left -= len(data)
+                    yield data
+            except (NoFile, CorruptGridFile):
+                return
+
+    async def drop_of(self, of: str) -> None:
+        """Remove all files of a chat or result."""
+        with guard():
+            async for row in self._files.find({"metadata.of": of}, projection={"_id": 1}):
+                await self._drop(row["_id"])
+
+    async def _drop(self, sound_id: Id) -> None:
+        try:
+            await self._bucket.delete(sound_id)
+        except NoFile:
+            return
