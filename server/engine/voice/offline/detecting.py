@@ -48,9 +48,14 @@ class SpeechDetector:
         return b"".join(self._speech or ())
 
     @property
-    def silent(self) -> float:
-        """Return for how many seconds nothing was heard in the speech that goes on."""
-        return self._silent * FRAME_SECONDS
+    def fed(self) -> float:
+        """Return the seconds that were fed."""
+        return self._frames * FRAME_SECONDS
+
+    @property
+    def until(self) -> float:
+        """Return when the speech that goes on was last heard; it is its end if nothing follows."""
+        return (self._frames - self._silent) * FRAME_SECONDS
 
     def feed(self, audio: bytes) -> list[SpeechChange]:
         """Take sound at HEARD_RATE in pieces of any length, and return what changed."""
@@ -108,8 +113,6 @@ class SpeechDetector:
         assert self._speech is not None
         left_out = max(0, self._silent - FRAMES_AFTER)
         frames = self._speech[: len(self._speech) - left_out]
-        ended = self._frames - self._silent
+        ended = SpeechEnded(began=self._began * FRAME_SECONDS, at=self.until, audio=b"".join(frames))
         self._speech, self._silent = None, 0
-        return SpeechEnded(
-            began=self._began * FRAME_SECONDS, at=ended * FRAME_SECONDS, audio=b"".join(frames)
-        )
+        return ended

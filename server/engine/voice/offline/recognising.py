@@ -39,8 +39,8 @@ class WhisperRecogniser:
         return self._waiting
 
     async def load(self) -> None:
-        """Load the model and let it recognise once, which is slower the first time."""
-        await asyncio.wrap_future(_worker().submit(_words_in, bytes(HEARD_RATE * SAMPLE_BYTES)))
+        """Load the model, unless it is there."""
+        await asyncio.wrap_future(_worker().submit(_warmed))
 
     async def text_of(self, audio: bytes, *, language: str = "en") -> str:
         """Return what is said in some sound at HEARD_RATE, empty when nothing is; raises Unavailable."""
@@ -93,6 +93,12 @@ def _model() -> Any:
     return WhisperModel(
         str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1, local_files_only=True
     )
+
+
+@cache
+def _warmed() -> None:
+    """Let it recognise once, which is slower the first time; runs in the worker."""
+    _words_in(bytes(HEARD_RATE * SAMPLE_BYTES))
 
 
 def _words_in(audio: bytes) -> str:
