@@ -15,7 +15,7 @@ from schemas.evaluator import (
     Personality,
     TestProfile,
 )
-from schemas.stored import Owner
+from schemas.stored import Owner, Recording
 
 RunStatus = Literal["running", "in_progress", "pending", "completed", "failed", "cancelled", "timeout"]
 ResultStatus = Literal["running", "in_progress", "pending", "completed", "failed", "cancelled"]
@@ -53,6 +53,7 @@ class Talked(BaseModel):
     `failed` says that the connection or the call broke: before the agent said anything, or on our side.
     `timeout` that the time was up: all of it, or that of the agent's silence. All others are `completed`.
     `ignored` holds the beginnings of the first frames that said nothing, such as an error in plain text.
+    `recording` is how a call by voice sounded: the caller on the left, the agent on the right.
     """
 
     status: TalkStatus
@@ -64,6 +65,7 @@ class Talked(BaseModel):
     ignored_frames: int = 0
     ignored: list[str] = []
     usage: Usage = Usage()
+    recording: Recording | None = None
 
 
 class Outcome(BaseModel):

@@ -357,6 +357,7 @@ async def _lifetime(app: web.Application) -> AsyncIterator[None]:
     await app[keys.EMBEDDER].aclose()
     await app[keys.FETCHER].aclose()
     await app[keys.DIALER].aclose()
+    await app[keys.SPEECH].aclose()
     await asyncio.to_thread(store.close)  # it waits for a database that does not answer
     log.info("stopped", process=process.name)
 

@@ -1,5 +1,6 @@
 """What each product is put together of: generating, tests, batches, evaluators, pipelines, the playground."""
 
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -17,10 +18,12 @@ from server.engine.drafting import Drafts, Generating, GenerationKeeper, Limits,
 from server.engine.evaluator.evaluators import Evaluators
 from server.engine.evaluator.judging.judges import Judges
 from server.engine.evaluator.keeper import EvaluatorKeeper
+from server.engine.evaluator.parts import Calls
 from server.engine.evaluator.parts import Parts as EvaluatorParts
 from server.engine.evaluator.runner import EvaluatorRunner
 from server.engine.evaluator.talking.calling import text_calls
 from server.engine.evaluator.talking.turns import TalkLimits
+from server.engine.evaluator.talking.voice_calling import VOICE_QUIET, keep_call, voice_calls
 from server.engine.evaluator.webhooks import Webhooks
 from server.engine.grading import Grader
 from server.engine.patience import patiently, within
@@ -44,6 +47,8 @@ from server.engine.replay.ledger import Ledger
 from server.engine.replay.queue import Queue
 from server.engine.replay.runner import TestRunner
 from server.engine.replay.tests import Tests
+from server.engine.voice.offline.engine import OfflineEngine
+from server.engine.voice.offline.speech import OfflineSpeech, speech_lacks
 from server.engine.voice.sessions import VoiceSessions
 from server.engine.voice.speech import CHAT_RATE
 from server.engine.voice.wav import wav_of
@@ -60,6 +65,7 @@ def speaking(app: web.Application) -> VoiceSessions:
     """Put together what hears learners and speaks to them."""
 
     sounds = app[keys.STORE].sounds
+    speech = app[keys.SPEECH] = OfflineSpeech()
 
     async def keep(chat: Chat, recording_id: Id, audio: bytes) -> None:
         file = wav_of(audio, rate=CHAT_RATE)
@@ -67,7 +73,11 @@ def speaking(app: web.Application) -> VoiceSessions:
         await patiently(put, within(KEEP_SECONDS))
 
     voice = app[keys.VOICE] = VoiceSessions(
-        conversation=app[keys.CONVERSATION], hub=app[keys.HUB], tasks=app[keys.TASKS], keep=keep, make=None
+        conversation=app[keys.CONVERSATION],
+        hub=app[keys.HUB],
+        tasks=app[keys.TASKS],
+        keep=keep,
+        make=None if speech_lacks() else partial(OfflineEngine, speech),
     )
     return voice
 
@@ -166,10 +176,21 @@ def evaluating(app: web.Application, settings: Settings, *, process: Process) ->
         conversations=settings.evaluator_runs,
     )
     limits = TalkLimits(quiet=settings.evaluator_quiet, max_turns=settings.evaluator_turns)
-    call = text_calls(models, app[keys.DIALER], limits=limits)
-    runner = EvaluatorRunner(common, call=call, judge=Judges(models))
+    calls = Calls(
+        text=text_calls(models, app[keys.DIALER], limits=limits),
+        voice=voice_calls(
+            models,
+            app[keys.DIALER],
+            speech=app[keys.SPEECH],
+            keep=partial(keep_call, store.sounds),
+            limits=replace(limits, quiet=VOICE_QUIET),
+        ),
+    )
+    runner = EvaluatorRunner(common, calls=calls, judge=Judges(models))
     app[keys.EVALUATOR_KEEPER] = EvaluatorKeeper(common, runner, Webhooks(common, private=private))
-    app[keys.EVALUATORS] = Evaluators(common, app[keys.EVALUATOR_RESOURCES], runner)
+    app[keys.EVALUATORS] = Evaluators(
+        common, app[keys.EVALUATOR_RESOURCES], runner, speech_lacks=speech_lacks
+    )
 
 
 def indexing(app: web.Application, settings: Settings, *, process: Process) -> None:

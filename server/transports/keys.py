@@ -31,6 +31,7 @@ from server.engine.playground.retrieval.retrieval import Retrieval
 from server.engine.playground.retrieval.syncing import Indexes
 from server.engine.replay.keeper import TestKeeper
 from server.engine.tasks import Tasks
+from server.engine.voice.offline.speech import OfflineSpeech
 from server.engine.voice.sessions import VoiceSessions
 from server.engine.watching import Beat, Queues
 from server.idempotency import Once
@@ -74,6 +75,7 @@ RETRIEVAL = web.AppKey("retrieval", Retrieval)
 GROUNDS = web.AppKey("grounds", Grounds)
 ACCESS = web.AppKey("access", Access)
 CONVERSATION = web.AppKey("conversation", Conversation)
+SPEECH = web.AppKey("speech", OfflineSpeech)
 VOICE = web.AppKey("voice", VoiceSessions)
 ATTEMPTS = web.AppKey("attempts", Attempts)
 DISPATCH = web.AppKey("dispatch", Dispatcher)

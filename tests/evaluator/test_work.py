@@ -12,7 +12,7 @@ import pytest_asyncio
 from schemas.evaluator_run import EvaluatorResult, EvaluatorRun, Judgement, Setup, Talked
 from server.engine.evaluator.frozen import thawed
 from server.engine.evaluator.ledger import Ledger
-from server.engine.evaluator.parts import OnItem
+from server.engine.evaluator.parts import Calls, OnItem
 from server.engine.evaluator.work import Work
 from server.engine.fair_gate import FairGate
 from server.errors import Unavailable
@@ -81,7 +81,7 @@ class Site:
             Ledger(parts.store, parts.outboxes),
             self.result,
             thawed(packed),
-            call=self.talks,
+            calls=Calls(text=self.talks, voice=self.talks),
             judge=self.judge,
             places=asyncio.Semaphore(8),
             judges=self.judges,

@@ -1,10 +1,10 @@
 """What people do with results: start, read, follow, end, repeat, judge anew and delete them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from hashlib import sha256
-from typing import Literal, NoReturn
+from typing import Literal
 
 import orjson
 
@@ -40,7 +40,16 @@ class Evaluators:
     Everything raises Forbidden for who may not, and NotFound for what is missing or another organisation's.
     """
 
-    def __init__(self, parts: Parts, catalog: Catalog, runner: EvaluatorRunner) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        catalog: Catalog,
+        runner: EvaluatorRunner,
+        *,
+        speech_lacks: Callable[[], str | None],
+    ) -> None:
+        """Take what returns why nothing here speaks, if that is so."""
+        self._speech_lacks = speech_lacks
         self._parts = parts
         self._catalog = catalog
         self._runner = runner
@@ -65,10 +74,12 @@ class Evaluators:
             return before
         asked = await wanted(self._catalog, caller.org, body, as_text=as_text)
         if not as_text:
-            _refuse_voice(asked.frozen)
-        if asked.frozen.agent.websocket_url is None:
+            self._check_voice(asked.frozen)
+        elif asked.frozen.agent.websocket_url is None:
             raise Invalid({"agent_id": ["The agent has no websocket_url; set one, or send websocket_url."]})
-        return await self._begin(caller, asked, idempotency_key=idempotency_key, digest=digest)
+        return await self._begin(
+            caller, asked, as_text=as_text, idempotency_key=idempotency_key, digest=digest
+        )
 
     async def rerun(
         self, caller: Identity, result_id: int, *, idempotency_key: str | None = None
@@ -89,7 +100,18 @@ class Evaluators:
             freq=old.freq,
             concurrency_limit=old.concurrency_limit,
         )
-        return await self._begin(caller, again, idempotency_key=idempotency_key, digest=digest)
+        return await self._begin(
+            caller, again, as_text=old.run_as_text, idempotency_key=idempotency_key, digest=digest
+        )
+
+    def _check_voice(self, frozen: Frozen) -> None:
+        """Raise Invalid for an agent that cannot be called by voice, Unavailable when nothing here speaks."""
+        agent = frozen.agent
+        if agent.voice_transport is None or agent.voice_url is None:
+            lacks = "The agent has no voice transport: set voice_transport and voice_url, or run it as text."
+            raise Invalid({"agent_id": [lacks]})
+        if missing := self._speech_lacks():
+            raise Unavailable(missing, retryable=False)
 
     async def _begun(self, caller: Identity, key: str | None, digest: str | None) -> JsonObject | None:
         """Return the answer to the same request if it came before; raises Conflict when another one did."""
@@ -97,7 +119,13 @@ class Evaluators:
         return begun_view(_same(before, digest)) if before is not None else None
 
     async def _begin(
-        self, caller: Identity, asked: Wanted, *, idempotency_key: str | None, digest: str | None
+        self,
+        caller: Identity,
+        asked: Wanted,
+        *,
+        as_text: bool,
+        idempotency_key: str | None,
+        digest: str | None,
     ) -> JsonObject:
         counters = self._parts.store.counters
         result = EvaluatorResult(
@@ -106,7 +134,7 @@ class Evaluators:
             owner=Owner(kind=caller.kind, id=caller.id),
             name=asked.name,
             agent=asked.frozen.agent_id,
-            run_as_text=True,
+            run_as_text=as_text,
             first_run=await counters.reserve("evaluator_runs", len(asked.plans)),
             plans=asked.plans,
             freq=asked.freq,
@@ -293,12 +321,3 @@ def _same(result: EvaluatorResult, digest: str | None) -> EvaluatorResult:
     if result.digest != digest:
         raise Conflict(_AGAIN)
     return result
-
-
-def _refuse_voice(frozen: Frozen) -> NoReturn:
-    """Raise Invalid: this version calls agents by text only."""
-    agent = frozen.agent
-    if agent.voice_transport is None or agent.voice_url is None:
-        lacks = "The agent has no voice transport: set voice_transport and voice_url, or run it as text."
-        raise Invalid({"agent_id": [lacks]})
-    raise Invalid({"agent_id": [f"Voice over {agent.voice_transport} is not built into this version yet."]})

@@ -47,6 +47,7 @@ class Ledger:
     def __init__(self, store: Store, outboxes: Outboxes) -> None:
         self._results = store.evaluator_results
         self._runs = store.evaluator_runs
+        self._sounds = store.sounds
         self._outboxes = outboxes
 
     async def make(self, result: EvaluatorResult, frozen: Frozen) -> None:
@@ -62,6 +63,7 @@ class Ledger:
 
     async def remove(self, result_id: int) -> None:
         """Remove a hidden result, its runs first; raises Unavailable. Doing it again is harmless."""
+        await self._sounds.drop_of(f"result_{result_id}")
         await self._runs.delete(result_id)
         await self._results.delete(result_id)
 

@@ -47,6 +47,14 @@ class Call(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """How agents are called."""
+
+    text: Call
+    voice: Call
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """What starts, does and keeps evaluators; `conversations` are at once in this process at most."""
 

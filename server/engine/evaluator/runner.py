@@ -13,7 +13,7 @@ from schemas.evaluator_run import EvaluatorResult, EvaluatorRun, Talked
 from schemas.stored import Pending
 from server.engine.evaluator.frozen import Frozen, thawed
 from server.engine.evaluator.ledger import Ledger
-from server.engine.evaluator.parts import Call, Judge, Parts
+from server.engine.evaluator.parts import Calls, Judge, Parts
 from server.engine.evaluator.rooms import ops, result_ended, result_room, result_started
 from server.engine.evaluator.views import figures_of, pass_rates_of, status_of
 from server.engine.evaluator.work import Halt, Work, settled
@@ -41,12 +41,12 @@ class Claimed:
 class EvaluatorRunner:
     """Does results under this process's lease; what is done with one names the fence of its claim."""
 
-    def __init__(self, parts: Parts, *, call: Call, judge: Judge) -> None:
+    def __init__(self, parts: Parts, *, calls: Calls, judge: Judge) -> None:
         self._parts = parts
         self._results = parts.store.evaluator_results
         self._runs = parts.store.evaluator_runs
         self._process = parts.process
-        self._call = call
+        self._calls = calls
         self._judge = judge
         self._ledger = Ledger(parts.store, parts.outboxes)
         self._places = asyncio.Semaphore(parts.conversations)
@@ -244,7 +244,7 @@ class EvaluatorRunner:
             self._ledger,
             claimed.result,
             frozen,
-            call=self._call,
+            calls=self._calls,
             judge=self._judge,
             places=self._places,
             judges=self._judges,

@@ -21,7 +21,7 @@ from schemas.stored import Pending
 from server.engine.evaluator.callers.templating import prepared
 from server.engine.evaluator.frozen import Frozen
 from server.engine.evaluator.ledger import Ledger
-from server.engine.evaluator.parts import Call, Conversation, Judge, Parts
+from server.engine.evaluator.parts import Calls, Conversation, Judge, Parts
 from server.engine.evaluator.rooms import run_started, run_turn
 from server.engine.fair_gate import FairGate
 from server.engine.patience import RETRY_SECONDS, patiently
@@ -45,7 +45,7 @@ class Work:
         result: EvaluatorResult,
         frozen: Frozen,
         *,
-        call: Call,
+        calls: Calls,
         judge: Judge,
         places: asyncio.Semaphore,
         judges: FairGate,
@@ -58,7 +58,7 @@ class Work:
         self._ledger = ledger
         self._result = result
         self._frozen = frozen
-        self._call = call
+        self._calls = calls
         self._judge = judge
         self._places = places
         self._judges = judges
@@ -172,7 +172,8 @@ class Work:
             told.append(await self._tell(run_turn(run, index, item)))
 
         try:
-            talk = self._talks[run.id] = self._call(
+            call = self._calls.text if self._result.run_as_text else self._calls.voice
+            talk = self._talks[run.id] = call(
                 self._setup(run),
                 run,
                 on_item=tell,

@@ -55,7 +55,7 @@ def item(role: Speaker, text: str) -> TranscriptItem:
 
 def words(turn: Turn | None) -> list[str]:
     """Return what is said in a turn, and [end] where the call is ended."""
-    return ["[end]" if isinstance(s, EndCall) else s.text for s in turn or () if not hasattr(s, "seconds")]
+    return ["[end]" if isinstance(s, EndCall) else s.text for s in turn or () if isinstance(s, EndCall | Say)]
 
 
 async def call(caller: Caller, agent: Iterable[str]) -> list[str]:

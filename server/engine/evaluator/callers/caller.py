@@ -10,9 +10,11 @@ from schemas.evaluator_run import TranscriptItem
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Say something."""
+    """Say something; `speed` and `volume` are times what is usual, and act where it is spoken."""
 
     text: str
+    speed: float = 1.0
+    volume: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,18 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True)
+class Press:
+    """Press keys of a telephone."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndCall:
     """End the call; what is said just before goes with it."""
 
 
-Step = Say | Silence | EndCall
+Step = Say | Silence | Press | EndCall
 Turn = tuple[Step, ...]  # empty: wait for what the agent says next
 
 

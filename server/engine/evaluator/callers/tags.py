@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from server.engine.evaluator.callers.caller import EndCall, Say, Silence, Step, Turn
+from server.engine.evaluator.callers.caller import EndCall, Press, Say, Silence, Step, Turn
 
 MAX_SILENCE = 300.0  # seconds; the agent is given up after as long
 TEXT_TAGS = ("endcall", "silence")
@@ -14,6 +14,9 @@ _TAG = re.compile(
 )
 _BROKEN = re.compile(rf"</?\s*(?:{'|'.join((*TEXT_TAGS, *VOICE_TAGS))})\b[^<>]*>?", re.IGNORECASE)
 _GIVEN = re.compile(r"([a-zA-Z_]+)\s*=\s*[\"']([^\"']*)[\"']")
+_DIGITS = re.compile(r"[0-9*#A-Da-d]{1,32}")
+_NUMBER = re.compile(r"\d{1,2}(?:\.\d{1,3})?")
+_RATIOS = (0.25, 4.0)
 _TIME = re.compile(r"\s*(\d{1,6}(?:\.\d{1,3})?)\s*(ms|s)?\s*", re.IGNORECASE)
 
 
@@ -31,15 +34,21 @@ def steps_of(text: str) -> Turn:
     The text has been looked through by `problems`; tags that do not act in a text are left out.
     """
     steps: list[Step] = []
+    manner = _Manner()
     at = 0
     for tag in _tags(text):
-        _say(steps, text[at : tag.start])
+        manner.say(steps, text[at : tag.start])
         at = tag.end
-        if tag.name == "endcall":
-            return (*steps, EndCall())
-        if tag.name == "silence" and (seconds := _seconds(tag)) is not None:
-            steps.append(Silence(seconds))
-    _say(steps, text[at:])
+        match tag.name:
+            case "endcall":
+                return (*steps, EndCall())
+            case "silence" | "hold" if (seconds := _seconds(tag)) is not None:
+                steps.append(Silence(seconds))
+            case "dtmf":
+                steps.append(Press(tag.given.get("digits", "")))
+            case "speed" | "volume" if (ratio := _ratio(tag)) is not None:
+                setattr(manner, tag.name, ratio)
+    manner.say(steps, text[at:])
     return tuple(steps)
 
 
@@ -73,12 +82,25 @@ def problems(text: str, *, as_text: bool) -> list[str]:
 
 def _problems(tag: _Tag, *, as_text: bool) -> list[str]:
     if tag.name in VOICE_TAGS:
-        return [f"<{tag.name}/> acts in voice runs only; take it out to run this as text."] if as_text else []
+        if as_text:
+            return [f"<{tag.name}/> acts in voice runs only; take it out to run this as text."]
+        return _voice_problems(tag)
     if tag.name not in TEXT_TAGS:
         known = ", ".join(f"<{name}/>" for name in (*TEXT_TAGS, *VOICE_TAGS))
         return [f"<{tag.name}/> is not a tag that callers know; there are {known}."]
     if tag.name == "silence" and _seconds(tag) is None:
         return [f'<silence/> takes its time in seconds, up to {MAX_SILENCE:g}, such as <silence time="2s"/>.']
+    return []
+
+
+def _voice_problems(tag: _Tag) -> list[str]:
+    if tag.name == "hold" and _seconds(tag) is None:
+        return [f'<hold/> takes its time in seconds, up to {MAX_SILENCE:g}, such as <hold time="5s"/>.']
+    if tag.name == "dtmf" and not _DIGITS.fullmatch(tag.given.get("digits", "")):
+        return ['<dtmf/> takes the keys to press: up to 32 of 0-9, *, #, A-D, such as <dtmf digits="12#"/>.']
+    if tag.name in ("speed", "volume") and _ratio(tag) is None:
+        least, most = _RATIOS
+        return [f'<{tag.name}/> takes a ratio from {least:g} to {most:g}, such as <{tag.name} ratio="1.2"/>.']
     return []
 
 
@@ -106,6 +128,21 @@ def _seconds(tag: _Tag) -> float | None:
     return seconds if 0 < seconds <= MAX_SILENCE else None
 
 
-def _say(steps: list[Step], words: str) -> None:
-    if words.strip():
-        steps.append(Say(words.strip()))
+def _ratio(tag: _Tag) -> float | None:
+    given = tag.given.get("ratio", tag.given.get("level", "1" if tag.name == "volume" else ""))
+    if not _NUMBER.fullmatch(given):
+        return None
+    least, most = _RATIOS
+    return float(given) if least <= float(given) <= most else None
+
+
+@dataclass
+class _Manner:
+    """How what follows is said."""
+
+    speed: float = 1.0
+    volume: float = 1.0
+
+    def say(self, steps: list[Step], words: str) -> None:
+        if words.strip():
+            steps.append(Say(words.strip(), speed=self.speed, volume=self.volume))

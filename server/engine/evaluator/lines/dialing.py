@@ -61,9 +61,10 @@ class Dialer:
                     decode_text=False,
                 )
         except BadRequest as error:
-            raise NotConnected(error.message) from error
+            raise NotConnected(error.message, final=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise NotConnected(_sentence(error, shown(url), seconds)) from error
+            answered = isinstance(error, aiohttp.WSServerHandshakeError)
+            raise NotConnected(_sentence(error, shown(url), seconds), final=answered) from error
 
     async def aclose(self) -> None:
         """Close what is still open."""

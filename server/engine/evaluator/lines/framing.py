@@ -70,5 +70,8 @@ class Framing(Protocol):
     def closing(self) -> Frames:
         """Return what is sent before we hang up."""
 
+    def problem(self, text: str) -> Frames:
+        """Return what tells the agent that a message of it could not be read."""
+
     def read(self, message: str | bytes) -> list[Arrived]:
         """Return what a message of the agent tells; never fails, whatever it holds."""

@@ -8,10 +8,38 @@ from schemas.envelope import JsonObject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """The agent said something; `at` in seconds of time.monotonic(), as everywhere here."""
+    """The agent said something; `at` in seconds of time.monotonic(), as everywhere here.
+
+    What was spoken has `ended` some time later; Speaks came before it.
+    """
 
     text: str
     at: float
+    ended: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaks:
+    """The agent begins to speak; Said or Hushed follows when it is quiet, and was understood."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hushed:
+    """What sounded like speech held no words."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """What we have said aloud: from when to when, and how much of it, if the agent has cut it off."""
+
+    began: float
+    ended: float
+    text: str
+    cut: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +83,15 @@ class Gone:
     reason: str
 
 
-Heard = Said | Called | Told | Ignored | HungUp | Gone
+Heard = Said | Speaks | Hushed | Called | Told | Ignored | HungUp | Gone
 
 
 class NotConnected(Exception):
-    """The agent could not be called; the text says why, for people."""
+    """The agent could not be called; the text says why, for people. If `final`, another try is in vain."""
+
+    def __init__(self, text: str, *, final: bool = False) -> None:
+        super().__init__(text)
+        self.final = final
 
 
 class LineClosed(Exception):
@@ -75,8 +107,16 @@ class AgentLine(Protocol):
     async def hear(self) -> Heard:
         """Return what is heard next; after Gone it is Gone again. Cancelling loses nothing."""
 
-    async def say(self, text: str, *, end: bool = False) -> None:
-        """Send a turn, with `end` as the last one; raises LineClosed."""
+    async def say(
+        self, text: str, *, end: bool = False, speed: float = 1.0, volume: float = 1.0
+    ) -> Span | None:
+        """Send a turn, with `end` as the last one; raises LineClosed.
+
+        Where it is spoken, what was heard of it is returned; speaking raises Unavailable, too.
+        """
+
+    async def press(self, digits: str) -> None:
+        """Press keys of a telephone; raises LineClosed."""
 
     async def close(self) -> None:
         """Close the connection, within seconds; may be called twice."""

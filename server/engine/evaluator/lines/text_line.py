@@ -83,8 +83,11 @@ class TextLine:
         self._gone = _closed_by_us() if self._reading.cancelled() else self._reading.result()
         return self._gone
 
-    async def say(self, text: str, *, end: bool = False) -> None:
-        """Send a turn, with `end` as the last one; raises LineClosed, also when nobody takes it in time."""
+    async def say(self, text: str, *, end: bool = False, speed: float = 1.0, volume: float = 1.0) -> None:
+        """Send a turn, with `end` as the last one; raises LineClosed, also when nobody takes it in time.
+
+        Texts have no speed and no volume: tags for them are refused before the run.
+        """
         assert self._socket, "open comes first"
         fields = {"content": storable_text(text), **({"type": "end_call"} if end else {})}
         try:
@@ -92,6 +95,10 @@ class TextLine:
                 await self._socket.send_str(orjson.dumps(fields).decode())
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
             raise LineClosed from error
+
+    async def press(self, digits: str) -> None:
+        """Refuse: keys are refused before the run, because texts have none."""
+        raise AssertionError("keys were pressed on a line of texts")
 
     async def close(self) -> None:
         """Close the connection, within seconds; may be called twice."""

@@ -86,6 +86,10 @@ class TwilioFraming:
         """Return `stop`."""
         return [self._told("stop", stop={"accountSid": self._account, "callSid": self._call})]
 
+    def problem(self, text: str) -> Frames:
+        """Return nothing: a media stream has no frame for it."""
+        return []
+
     def read(self, message: str | bytes) -> list[Arrived]:
         """Return what a message tells; one of another stream is none of ours."""
         try:

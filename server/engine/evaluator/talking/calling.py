@@ -6,7 +6,7 @@ from schemas.evaluator_run import EvaluatorRun, Setup
 from server.engine.evaluator.callers.making import caller_of
 from server.engine.evaluator.callers.templating import headers
 from server.engine.evaluator.lines.dialing import Dialer
-from server.engine.evaluator.lines.line import AgentLine, Heard
+from server.engine.evaluator.lines.line import AgentLine, Heard, Span
 from server.engine.evaluator.lines.text_line import TextLine
 from server.engine.evaluator.parts import Call, Conversation, OnItem
 from server.engine.evaluator.starting import merged
@@ -31,9 +31,15 @@ class Watched:
         """Return what is heard next."""
         return await self._line.hear()
 
-    async def say(self, text: str, *, end: bool = False) -> None:
+    async def say(
+        self, text: str, *, end: bool = False, speed: float = 1.0, volume: float = 1.0
+    ) -> Span | None:
         """Send a turn; raises LineClosed."""
-        await self._line.say(text, end=end)
+        return await self._line.say(text, end=end, speed=speed, volume=volume)
+
+    async def press(self, digits: str) -> None:
+        """Press keys; raises LineClosed."""
+        await self._line.press(digits)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -31,9 +31,9 @@ class Record:
     def heard(self, heard: Said | Called | Told | Ignored) -> TranscriptItem | None:
         """Keep what was heard, and return it if it stands in the transcript now."""
         match heard:
-            case Said(text=text, at=at):
-                self.spoken_at = at
-                return self.transcript.agent_said(text, at)
+            case Said(text=text, at=at, ended=ended):
+                self.spoken_at = at if ended is None else ended
+                return self.transcript.agent_said(text, at, ended=ended)
             case Called():
                 return self.transcript.agent_called(heard)
             case Told(metadata=metadata):

@@ -9,16 +9,18 @@ from typing import Any, TypeVar, assert_never
 
 from schemas.evaluator import EvaluatorScenario
 from schemas.evaluator_run import Talked, TranscriptItem
-from server.engine.evaluator.callers.caller import Caller, EndCall, Say, Silence, Turn
+from server.engine.evaluator.callers.caller import Caller, EndCall, Press, Say, Silence, Turn
 from server.engine.evaluator.lines.line import (
     AgentLine,
     Called,
     Gone,
     Heard,
     HungUp,
+    Hushed,
     LineClosed,
     NotConnected,
     Said,
+    Speaks,
 )
 from server.engine.evaluator.talking.record import Record
 from server.engine.evaluator.talking.turns import (
@@ -66,6 +68,7 @@ class Talk:
         self._record = Record(begun=time.monotonic())
         self._turns = 0  # of the agent, to which the caller was asked for an answer
         self._unanswered = False  # whether the agent has said something since the caller last spoke
+        self._speaking = 0  # what the agent speaks, or has spoken and is not understood yet
         self._we_spoke_at = 0.0
         self._active_at = 0.0  # when what the agent last said or called was taken
         self._dialling: asyncio.Task[None] | None = None
@@ -130,7 +133,9 @@ class Talk:
         """Listen until the agent has said something and is quiet. Raises Over."""
         waited_since = time.monotonic()
         while True:
-            if self._unanswered:
+            if self._speaking:
+                until = self._deadline
+            elif self._unanswered:
                 until = self._active_at + self._limits.quiet
             else:
                 until = max(waited_since, self._record.spoken_at or 0.0) + self._limits.silence
@@ -149,26 +154,31 @@ class Talk:
             match step:
                 case Say(text) if isinstance(following, EndCall):
                     raise ended_by_us(text)
-                case Say(text):
-                    await self._say(text)
+                case Say():
+                    await self._say(step)
                 case Silence(seconds):
                     await self._listen_for(seconds)
+                case Press(digits):
+                    await self._line.press(digits)
                 case EndCall():
                     raise ended_by_us()
                 case _:
                     assert_never(step)
 
-    async def _say(self, text: str) -> None:
+    async def _say(self, step: Say) -> None:
         self._check()
         at = time.monotonic()  # before it is sent: the answer may be there before sending is done
         try:
-            await self._line.say(text)
+            span = await self._line.say(step.text, speed=step.speed, volume=step.volume)
+        except GreenroomError as error:
+            raise caller_failed(error.message) from error
         except LineClosed:
             await self._listen_for(self._limits.drain)  # until the end is heard, and what was said before it
             raise self._gone(Gone(at=at, reason="it did not read what it was sent")) from None
         self._we_spoke_at = at
         self._unanswered = False
-        await self._told(self._record.transcript.caller_said(text, at))
+        text, ended = (step.text, None) if span is None else (span.text, span.ended)
+        await self._told(self._record.transcript.caller_said(text, at, ended=ended))
 
     async def _thought(self, thinking: Coroutine[Any, Any, T]) -> T:
         """Return what the caller decides, listening meanwhile. Raises Over."""
@@ -192,8 +202,10 @@ class Talk:
     async def _listen_for(self, seconds: float, *, until_spoken: bool = False) -> None:
         """Take what is heard for so long. Raises Over."""
         until = time.monotonic() + seconds
-        while time.monotonic() < until and not (until_spoken and self._unanswered):
-            await self._listen(until)
+        while (time.monotonic() < until or (until_spoken and self._speaking)) and not (
+            until_spoken and self._unanswered
+        ):
+            await self._listen(self._deadline if until_spoken and self._speaking else until)
 
     async def _listen(self, until: float) -> bool:
         """Take one thing that is heard by then, and tell whether there was one; woken, it returns earlier.
@@ -209,8 +221,12 @@ class Talk:
             raise ended_by_agent(heard.at)
         if isinstance(heard, Gone):
             raise self._gone(heard)
+        if isinstance(heard, Speaks | Hushed):
+            self._speaking = max(0, self._speaking + (1 if isinstance(heard, Speaks) else -1))
+            return True
         await self._told(self._record.heard(heard))
         if isinstance(heard, Said):
+            self._speaking = max(0, self._speaking - 1)
             self._unanswered = self._unanswered or heard.at > self._we_spoke_at
         if isinstance(heard, Said | Called):
             self._active_at = time.monotonic()
@@ -249,11 +265,12 @@ class Talk:
         """Say that the call is over if that is on us, and listen for a moment to what still comes."""
         if over.ours:
             try:
-                await self._line.say(over.said, end=True)
-            except LineClosed:
+                span = await self._line.say(over.said, end=True)
+            except (LineClosed, GreenroomError):
                 return
             if over.said:
-                await self._told(self._record.transcript.caller_said(over.said, over.at))
+                ended = None if span is None else span.ended
+                await self._told(self._record.transcript.caller_said(over.said, over.at, ended=ended))
         if not over.closed:
             await self._drain(counting=not over.ours)
 
@@ -264,7 +281,7 @@ class Talk:
             heard = await self._hear(until)
             if isinstance(heard, Gone) or (isinstance(heard, HungUp) and not counting):
                 return
-            if counting and heard is not None and not isinstance(heard, HungUp):
+            if counting and heard is not None and not isinstance(heard, HungUp | Speaks | Hushed):
                 await self._told(self._record.heard(heard))
 
 

@@ -24,13 +24,13 @@ class Transcript:
         self._places = MAX_ITEMS
         self._names: dict[str, str] = {}  # of functions, by the ids of their calls
 
-    def caller_said(self, text: str, at: float) -> TranscriptItem:
+    def caller_said(self, text: str, at: float, *, ended: float | None = None) -> TranscriptItem:
         """Add what the caller said."""
-        return self._add("Testing Agent", cut(text), at)
+        return self._add("Testing Agent", cut(text), at, ended=ended)
 
-    def agent_said(self, text: str, at: float) -> TranscriptItem | None:
+    def agent_said(self, text: str, at: float, *, ended: float | None = None) -> TranscriptItem | None:
         """Add what the agent said; None when it was left out."""
-        return self._bounded("Main Agent", text, at)
+        return self._bounded("Main Agent", text, at, ended=ended)
 
     def agent_called(self, called: Called) -> TranscriptItem | None:
         """Add a function frame; a result without a name has that of its call. None when it was left out."""
@@ -51,7 +51,13 @@ class Transcript:
             self._names[place] = name[:MAX_SHOWN]
 
     def _bounded(
-        self, role: Speaker, content: str, at: float, *, data: JsonObject | None = None
+        self,
+        role: Speaker,
+        content: str,
+        at: float,
+        *,
+        data: JsonObject | None = None,
+        ended: float | None = None,
     ) -> TranscriptItem | None:
         if self._places <= 0:
             return None
@@ -61,14 +67,21 @@ class Transcript:
         if self._room < 0 or self._places == 0:
             self._places = 0
             return self._add(role, LEFT_OUT, at)
-        return self._add(role, content, at, data=data)
+        return self._add(role, content, at, data=data, ended=ended)
 
     def _add(
-        self, role: Speaker, content: str, at: float, *, data: JsonObject | None = None
+        self,
+        role: Speaker,
+        content: str,
+        at: float,
+        *,
+        data: JsonObject | None = None,
+        ended: float | None = None,
     ) -> TranscriptItem:
         start = self.seconds(at)
+        end = start if ended is None else self.seconds(ended)
         item = TranscriptItem(
-            role=role, content=content, start_time=start, end_time=start, time=clock(start), data=data
+            role=role, content=content, start_time=start, end_time=end, time=clock(start), data=data
         )
         self.items.append(item)
         return item

@@ -34,17 +34,20 @@ class OfflineSpeech:
 
     async def open(self) -> None:
         """Load the models, once for the process; raises Unavailable with what is missing."""
-        if names := missing():
-            raise Unavailable(
-                f"Voice needs packages that are not installed ({', '.join(names)}): {INSTALL}.",
-                retryable=False,
-            )
+        if (lacks := speech_lacks()) is not None:
+            raise Unavailable(lacks, retryable=False)
         await self._synthesiser.load()
         await self._recogniser.load()
 
     async def aclose(self) -> None:
         """End what was started."""
         await self._synthesiser.aclose()
+
+
+def speech_lacks() -> str | None:
+    """Return why nothing here hears and speaks, None when all of it is installed."""
+    names = missing()
+    return f"Voice needs packages that are not installed ({', '.join(names)}): {INSTALL}." if names else None
 
 
 def missing() -> list[str]:
