@@ -33,6 +33,7 @@ from server.transports.http_evaluator_requests import (
     read_fields,
     route,
 )
+from server.transports.http_sounds import SOUND, recording
 
 STATUSES: dict[str, RunStatus] = {status: status for status in get_args(RunStatus)}
 
@@ -50,6 +51,7 @@ def attach(app: web.Application) -> None:
     route(app, "GET", "runs", "", runs.list)
     route(app, "GET", "runs", "/bulk", runs.bulk)
     route(app, "GET", "runs", "/{id:[0-9]+}", runs.get)
+    route(app, "GET", "runs", "/{id:[0-9]+}/recording", runs.recording)
     route(app, "POST", "runs", "/{id:[0-9]+}/end_call", runs.end_call)
 
 
@@ -119,6 +121,7 @@ class HttpRuns:
 
     def __init__(self, app: web.Application) -> None:
         self._evaluators = app[keys.EVALUATORS]
+        self._sounds = app[keys.STORE].sounds
 
     @told(
         Numbered(RunBrief),
@@ -157,6 +160,13 @@ class HttpRuns:
     async def get(self, request: web.Request) -> web.Response:
         """Answer a run with its transcript."""
         return json_response(await self._evaluators.run(await caller_of(request), id_of(request)))
+
+    @told(SOUND, headers={"Range": str})
+    async def recording(self, request: web.Request) -> web.StreamResponse:
+        """Answer how a call by voice sounded: a WAV file, the caller on the left, the agent on the right."""
+        run_id = id_of(request)
+        found = await self._evaluators.recording(await caller_of(request), run_id)
+        return await recording(request, self._sounds, found.id, name=f"run-{run_id}.wav")
 
     @told(EvaluatedRun)
     async def end_call(self, request: web.Request) -> web.Response:

@@ -16,6 +16,7 @@ from server.transports.http_requests import identify
 from server.transports.ranges import ranged
 
 WAV = Media("audio/wav")
+SOUND = {200: WAV, 206: WAV, 304: None, 416: Media("application/json")}
 
 
 def attach(app: web.Application) -> None:
@@ -32,7 +33,7 @@ class HttpSounds:
         self._reading = reading
         self._sounds = sounds
 
-    @told({200: WAV, 206: WAV, 304: None, 416: Media("application/json")}, headers={"Range": str})
+    @told(SOUND, headers={"Range": str})
     async def of_message(self, request: web.Request) -> web.StreamResponse:
         """Answer how a message sounded, as a WAV file, whole or the range that is asked for."""
         message_id = id_of(request)

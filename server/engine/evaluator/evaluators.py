@@ -11,7 +11,7 @@ import orjson
 from schemas.envelope import JsonObject, utc_now
 from schemas.evaluator import Metric
 from schemas.evaluator_run import EvaluatorResult, RunStatus
-from schemas.stored import Owner
+from schemas.stored import Owner, Recording
 from server.engine.access import Identity
 from server.engine.evaluator.catalog import Catalog
 from server.engine.evaluator.frozen import Frozen, thawed
@@ -187,6 +187,13 @@ class Evaluators:
     async def run(self, caller: Identity, run_id: int) -> JsonObject:
         """Return a run with its transcript and what is thought of it."""
         return run_view(await self._reading.run_there(caller, run_id))
+
+    async def recording(self, caller: Identity, run_id: int) -> Recording:
+        """Return what is known of how a run sounded; raises NotFound when it was not by voice."""
+        talked = (await self._reading.run_there(caller, run_id)).talked
+        if talked is None or talked.recording is None:
+            raise NotFound("There is no recording of this run: it was no call by voice, or goes on.")
+        return talked.recording
 
     async def runs(
         self,

@@ -124,6 +124,7 @@ def run_view(run: EvaluatorRun) -> JsonObject:
         "expected_outcome": None,
         "simulator_error": judgement.simulator_error if judgement else None,
         "metadata": {**(talked.metadata if talked else {})},
+        "recording_url": recording_url(run),
         "judge_model": judgement.model if judgement else None,
         "judge_reliable": judgement.reliable if judgement else None,
     }
@@ -132,6 +133,13 @@ def run_view(run: EvaluatorRun) -> JsonObject:
     if talked is not None:
         view["metadata"]["ended_reason"] = talked.ended_reason
     return view
+
+
+def recording_url(run: EvaluatorRun) -> str | None:
+    """Return where a call by voice can be heard, None when there is nothing to be heard."""
+    if run.talked is None or run.talked.recording is None:
+        return None
+    return f"/test_framework/v1/runs-external/{run.id}/recording/"
 
 
 def brief_view(run: EvaluatorRun) -> JsonObject:

@@ -131,6 +131,7 @@ class EvaluatedRun(RunBrief):
     expected_outcome: NotRequired[ExpectedOutcome | None]
     simulator_error: NotRequired[str | None]
     metadata: NotRequired[JsonObject]
+    recording_url: NotRequired[str | None]
     judge_model: NotRequired[str | None]
     judge_reliable: NotRequired[bool | None]
 

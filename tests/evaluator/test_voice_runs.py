@@ -1,0 +1,100 @@
+"""Runs by voice: a caller and an agent that really speak, over both framings."""
+
+import io
+import wave
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from server.engine.voice.offline.speech import OfflineSpeech
+from server.transports import keys
+from tests.evaluator.lab import Lab
+from tests.evaluator.voice_agents import PcmWire, TwilioWire, spoken, voice_agent
+
+GREETING = "Hello, this is the bakery. How can I help you?"
+ANSWER = "Yes, your order is ready. Goodbye."
+QUESTION = "Is my order of bread ready?"
+ACTS = {
+    "role": "A customer.",
+    "conditions": [
+        {"id": 0, "condition": "FIRST_MESSAGE", "action": "", "fixed_message": True},
+        {
+            "id": 1,
+            "condition": 'contains "help"',
+            "action": "Is my order of bread ready?",
+            "fixed_message": True,
+        },
+        {"id": 2, "condition": 'contains "ready"', "action": "Thank you. <endcall/>", "fixed_message": True},
+    ],
+}
+
+
+@pytest_asyncio.fixture
+async def speech(lab: Lab) -> AsyncIterator[OfflineSpeech]:
+    """Give the server's own speech, loaded."""
+    speech = lab.server.app[keys.SPEECH]
+    await speech.open()
+    yield speech
+
+
+async def start(lab: Lab, scenario: int) -> int:
+    """Start a run by voice."""
+    body = {"scenarios": [scenario]}
+    return int((await lab.evaluators.start(lab.author, body, as_text=False))["id"])
+
+
+@pytest.mark.parametrize(("transport", "wire"), [("raw_pcm", PcmWire), ("twilio", TwilioWire)])
+async def test_a_caller_and_an_agent_speak(
+    lab: Lab, speech: OfflineSpeech, transport: str, wire: Any
+) -> None:
+    lines = [await spoken(speech, ANSWER)]
+    async with voice_agent(wire, greeting=await spoken(speech, GREETING), lines=lines) as called:
+        agent = await lab.agent(
+            "ws://127.0.0.1:1/",
+            voice_transport=transport,
+            voice_url=called.url,
+            agent_gives_first_message=True,
+        )
+        scenario = await lab.scenario(agent, conditional_actions=ACTS)
+        result = await start(lab, scenario)
+        view = await lab.ended(result, within=90)
+    assert view["run_as_text"] is False
+    (run,) = view["runs"].values()
+    assert run["status"] == "completed", run
+    said = [(item["role"], item["content"]) for item in run["transcript_object"]]
+    assert [role for role, _ in said][:3] == ["Main Agent", "Testing Agent", "Main Agent"], said
+    assert "bakery" in said[0][1]
+    assert said[1][1] == QUESTION
+    assert "ready" in said[2][1]
+    for item in run["transcript_object"]:
+        assert item["start_time"] < item["end_time"] <= 60
+    assert await words(speech, called.heard[0]) == "is my order of bread ready"
+    await check_recording(lab, run)
+
+
+async def check_recording(lab: Lab, run: dict[str, Any]) -> None:
+    """Check that a call can be played back: the caller on the left, the agent on the right."""
+    token = lab.server.token(lab.author.id, role="author")
+    headers = {"Authorization": f"Bearer {token}"}
+    at = lab.server.url + run["recording_url"]
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(at) as answer:
+        assert (answer.status, answer.content_type) == (200, "audio/wav")
+        whole = await answer.read()
+    with wave.open(io.BytesIO(whole)) as file:
+        assert (file.getframerate(), file.getnchannels()) == (16_000, 2)
+        frames = np.frombuffer(file.readframes(10**9), "<i2").reshape(-1, 2)
+    for side, role in enumerate(("Testing Agent", "Main Agent")):
+        first = next(item for item in run["transcript_object"] if item["role"] == role)
+        start, end = (round(first[name] * 16_000) for name in ("start_time", "end_time"))
+        inside, before = frames[start:end, side], frames[: max(1, start - 8_000), side]
+        assert np.abs(inside.astype(int)).mean() > 100 > np.abs(before.astype(int)).mean()
+
+
+async def words(speech: OfflineSpeech, sound: bytes) -> str:
+    """Return what is understood of some sound, without signs."""
+    text = await speech.recogniser.text_of(sound, language="en")
+    return "".join(c for c in text.lower() if c.isalnum() or c == " ").strip()
