@@ -30,6 +30,12 @@ async def test_six_sentences_are_understood(speech: Speech) -> None:
     assert word_errors(" ".join(SENTENCES), " ".join(heard)) <= 0.1
 
 
+async def test_short_words_and_long_speeches_are_understood(speech: Speech) -> None:
+    for text in ("Stop.", "Right, go on.", " ".join(SENTENCES * 2)):
+        heard = await speech.recogniser.text_of(await said(speech.synthesiser, text), language="en")
+        assert word_errors(text, heard) <= 0.2, heard
+
+
 async def test_words_are_not_invented_where_nobody_speaks(speech: Speech) -> None:
     noise = np.random.default_rng(1).normal(0, 1_000, 2 * HEARD_RATE).astype("<i2").tobytes()
     hum = (3_000 * np.sin(np.arange(2 * HEARD_RATE) * 0.02)).astype("<i2").tobytes()
@@ -40,13 +46,20 @@ async def test_words_are_not_invented_where_nobody_speaks(speech: Speech) -> Non
 def test_what_whisper_is_not_sure_of_is_left_out() -> None:
     def segment(text: str, no_speech: float = 0.0, sure: float = -0.1, repeated: float = 1.0) -> object:
         return SimpleNamespace(
-            text=text, no_speech_prob=no_speech, avg_logprob=sure, compression_ratio=repeated
+            text=text,
+            no_speech_prob=no_speech,
+            avg_logprob=sure,
+            compression_ratio=repeated,
+            start=0.0,
+            end=1.0,
         )
 
     assert words_of([segment(" Hello."), segment(" You?")]) == "Hello. You?"
-    assert words_of([segment(" Thanks for watching!", no_speech=0.7)]) == ""
+    assert words_of([segment(" Thanks for watching!", no_speech=0.9)]) == ""
+    assert words_of([segment(" Thank you.", no_speech=0.6, sure=-0.8)]) == ""
     assert words_of([segment(" Hello."), segment(" Bzz", sure=-1.5)]) == "Hello."
-    assert words_of([segment(" no no no no no", repeated=3.0)]) == ""
+    assert words_of([segment(" no no no no no", repeated=3.0)]) == "no no no no no"
+    assert words_of([segment(" no" * 20, repeated=9.0)]) == ""
     assert words_of([segment(" [BLANK_AUDIO] (wind) ... ")]) == ""
 
 

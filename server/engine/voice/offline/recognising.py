@@ -22,8 +22,15 @@ SHORTEST_SECONDS = 0.1
 MOST_WAITING = 32
 BUSY = "Too much speech waits to be understood; say it again in a moment."
 NOT_UNDERSTOOD = "The speech could not be turned into words; say it again."
-# Whisper invents words where nobody speaks, and is not sure of them or repeats itself
-NO_SPEECH, LEAST_SURE, MOST_REPEATED = 0.6, -1.0, 2.4
+# Whisper invents words where nobody speaks: it is not sure of them, or it says them again and again, faster
+# than anybody can
+NO_SPEECH, LIKELY_NO_SPEECH = 0.8, 0.5
+LEAST_SURE, RATHER_SURE = -1.0, -0.7
+MOST_REPEATED, MOST_CHARS = 2.4, 25.0  # the latter a second
+WINDOW_RATE = 100  # frames a second
+WHOLE_WINDOW, LEAST_WINDOW, WINDOW_STEP = 3_000, 1_500, 500
+SHORT_SECONDS = 2.0  # a single word is lost or doubled in less than the whole window
+SILENCE_SECONDS = 2.0  # after the speech; with less, and in shorter windows, words are said twice
 _ASIDES = re.compile(r"\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|♪[^♪]*♪?")  # [BLANK_AUDIO], (wind blows)
 
 
@@ -90,7 +97,17 @@ def _model() -> Any:
     assert spec.origin is not None
     folder = Path(spec.origin).with_name("model")
     logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # it has a line for each sound
-    return WhisperModel(
+
+    class Whisper(WhisperModel):  # type: ignore[misc] # published without types
+        """Looks at no more silence than it needs; half a minute of it takes twice as long."""
+
+        window = WHOLE_WINDOW
+
+        def encode(self, features: Any) -> Any:
+            """Return what the decoder looks at."""
+            return super().encode(features[..., : self.window])
+
+    return Whisper(
         str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1, local_files_only=True
     )
 
@@ -105,7 +122,9 @@ def _words_in(audio: bytes) -> str:
     """Recognise; runs in the worker."""
     whole = len(audio) - len(audio) % SAMPLE_BYTES
     sound = np.frombuffer(audio[:whole], "<i2").astype(np.float32) / 32_768
-    segments, _ = _model().transcribe(
+    model = _model()
+    model.window = window_of(len(sound) / HEARD_RATE)
+    segments, _ = model.transcribe(
         sound,
         language="en",
         beam_size=1,
@@ -116,6 +135,15 @@ def _words_in(audio: bytes) -> str:
     return words_of(list(segments))
 
 
+def window_of(seconds: float) -> int:
+    """Return how many frames Whisper looks at: the speech and some silence, or all where that misleads it."""
+    if seconds < SHORT_SECONDS:
+        return WHOLE_WINDOW
+    needed = round((seconds + SILENCE_SECONDS) * WINDOW_RATE)
+    window = max(LEAST_WINDOW, -(-needed // WINDOW_STEP) * WINDOW_STEP)
+    return window if window < WHOLE_WINDOW else WHOLE_WINDOW
+
+
 def words_of(segments: list[Any]) -> str:
     """Return the words of Whisper's segments, without those that it invented."""
     said = [s.text for s in segments if not _invented(s)]
@@ -124,8 +152,11 @@ def words_of(segments: list[Any]) -> str:
 
 
 def _invented(segment: Any) -> bool:
+    doubtful = segment.no_speech_prob > LIKELY_NO_SPEECH and segment.avg_logprob < RATHER_SURE
+    too_fast = len(segment.text) > MOST_CHARS * (segment.end - segment.start)
     return bool(
-        segment.no_speech_prob > NO_SPEECH
+        doubtful
+        or segment.no_speech_prob > NO_SPEECH
         or segment.avg_logprob < LEAST_SURE
-        or segment.compression_ratio > MOST_REPEATED
+        or (segment.compression_ratio > MOST_REPEATED and too_fast)
     )
