@@ -26,7 +26,7 @@ NOT_UNDERSTOOD = "The speech could not be turned into words; say it again."
 # than anybody can
 NO_SPEECH, LIKELY_NO_SPEECH = 0.8, 0.5
 LEAST_SURE, RATHER_SURE = -1.0, -0.7
-MOST_REPEATED, MOST_CHARS = 2.4, 25.0  # the latter a second
+MOST_REPEATED, MOST_CHARS = 2.4, 32.0  # the latter a second
 WINDOW_RATE = 100  # frames a second
 WHOLE_WINDOW, LEAST_WINDOW, WINDOW_STEP = 3_000, 1_500, 500
 SHORT_SECONDS = 2.0  # a single word is lost or doubled in less than the whole window
