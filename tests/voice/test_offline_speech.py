@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from server.engine.voice.offline.recognising import words_of
-from server.engine.voice.offline.speaking import sayable
+from server.engine.voice.offline.speaking import PiperSynthesiser, sayable
 from server.engine.voice.offline.speech import OfflineSpeech
 from server.engine.voice.speech import HEARD_RATE, Speech
 from server.errors import Unavailable
@@ -108,6 +108,20 @@ async def test_a_sentence_fails_when_the_voice_dies_and_the_next_is_said(speech:
             pass
     assert await said(speech.synthesiser, "Yes.")
     assert speech.synthesiser.pid != died
+
+
+async def test_a_voice_that_is_stuck_is_replaced() -> None:
+    synthesiser = PiperSynthesiser(stuck_seconds=2.0)
+    await synthesiser.load()
+    stuck = synthesiser.pid
+    assert stuck is not None
+    os.kill(stuck, signal.SIGSTOP)
+    with pytest.raises(Unavailable, match="voice was lost"):
+        await said(synthesiser, "Yes.")
+    assert synthesiser.pid == stuck
+    await synthesiser.load()
+    assert synthesiser.pid != stuck
+    await synthesiser.aclose()
 
 
 async def test_the_voice_ends_with_its_input(speech: OfflineSpeech) -> None:

