@@ -53,10 +53,10 @@ run: install
 run-scaled: install
 	@$(BIN)/python -m server scaled
 
-# most tests wait, so that several run at once; the attacks, the soak and the browser feel how busy the machine is, and run alone; a process that dies ends the run, because starting another may hang
+# most tests wait, so that several run at once; the attacks, the soak, speech and the browser feel how busy the machine is, and run alone; a process that dies ends the run, because starting another may hang
 test: setup-test check
-	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks --ignore tests/soak --ignore tests/console
-	$(BIN)/python -m pytest -q tests/attacks tests/soak tests/console
+	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks --ignore tests/soak --ignore tests/voice --ignore tests/console
+	$(BIN)/python -m pytest -q tests/attacks tests/soak tests/voice tests/console
 
 check: .venv/.installed-dev console/node_modules/.installed
 	$(BIN)/ruff format --check .

@@ -1,14 +1,14 @@
 """Handles attempt_audio_frame."""
 
-from handlers.base import Context, handles
+from handlers.base import Context, attempt_error, handles
 from schemas.attempt import AttemptAudioFrame
 from schemas.envelope import Payload, Reply, ServerEvent
 from server.errors import GreenroomError
 
 
 def fails(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:
-    """Tell nothing beside the ack: fifty frames a second may be on their way to a session that has ended."""
-    return []
+    """Tell nothing beside the ack when there is no session: many frames may be on their way to it."""
+    return [] if error.code == "conflict" else attempt_error("audio")(error, payload)
 
 
 @handles(AttemptAudioFrame, fails=fails)

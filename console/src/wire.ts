@@ -9,7 +9,7 @@ export interface AttemptAssistantAudio {
   chat_id: string;
   content_type: "delta" | "audio";
   content?: string | null;
-  audio?: string | null;
+  audio?: ArrayBuffer | null;
   message_id?: string | null;
   room?: string;
   offset?: number;
@@ -22,6 +22,7 @@ export interface AttemptAssistantComplete {
   content?: string | null;
   usage?: Usage | null;
   state?: "complete" | "stopped" | "interrupted" | "failed" | null;
+  audio?: Recording | null;
   room?: string;
   offset?: number;
   at?: number;
@@ -41,16 +42,29 @@ export interface AttemptAudioEnded {
   chat_id: string;
   success: boolean;
   message?: string | null;
+  session_id?: string | null;
   dropped_frames?: number | null;
   room?: string;
   offset?: number;
   at?: number;
 }
 
+export interface AttemptAudioFrame {
+  chat_id: string;
+  audio: ArrayBuffer;
+}
+
+export interface AttemptAudioMute {
+  client_event_id?: string | null;
+  chat_id: string;
+  muted: boolean;
+}
+
 export interface AttemptAudioReady {
   chat_id: string;
   success: boolean;
   message?: string | null;
+  session_id?: string | null;
   room?: string;
   offset?: number;
   at?: number;
@@ -203,7 +217,7 @@ export interface AttemptProgress {
   chat_id: string;
   content_type: "delta" | "audio";
   content?: string | null;
-  audio?: string | null;
+  audio?: ArrayBuffer | null;
   message_id?: string | null;
   room?: string;
   offset?: number;
@@ -274,12 +288,25 @@ export interface AttemptUsePrevious {
   previous_chat_map: Record<string, string | null>;
 }
 
+export interface AttemptUserAudio {
+  chat_id: string;
+  content_type: "delta" | "audio";
+  content?: string | null;
+  audio?: ArrayBuffer | null;
+  message_id?: string | null;
+  room?: string;
+  offset?: number;
+  at?: number;
+}
+
 export interface AttemptUserComplete {
   chat_id: string;
   message_id: string;
   content: string;
   created_at: string;
   item_id?: string | null;
+  parent_message_id?: string | null;
+  audio?: Recording | null;
   room?: string;
   offset?: number;
   at?: number;
@@ -586,6 +613,12 @@ export interface PlaygroundUserComplete {
   at?: number;
 }
 
+export interface Recording {
+  id: string;
+  ms: number;
+  rate?: number;
+}
+
 export interface ReplayEnd {
   room: string;
   offset: number;
@@ -636,6 +669,7 @@ export interface RoomJoin {
   room: string;
   after?: number | null;
   epoch?: string | null;
+  audio?: boolean;
 }
 
 export interface RoomLeave {
@@ -904,6 +938,8 @@ export interface ClientEvents {
   test_leave: TestLeave;
   test_stop: TestStop;
   auth_refresh: AuthRefresh;
+  attempt_audio_frame: AttemptAudioFrame;
+  attempt_audio_mute: AttemptAudioMute;
   test_group: TestGroup;
   test_end_all: TestEndAll;
   room_join: RoomJoin;
@@ -953,6 +989,7 @@ export interface ServerEvents {
   auth_expired: AuthExpired;
   server_draining: ServerDraining;
   attempt_sources: AttemptSources;
+  attempt_user_audio: AttemptUserAudio;
   test_all_complete: TestAllComplete;
   batch_started: BatchStarted;
   batch_result: BatchResultStored;

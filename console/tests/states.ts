@@ -28,6 +28,7 @@ function shown(state: ChatState): Record<string, unknown> {
     grades: state.grades,
     ended: state.ended,
     ...(state.typing && { typing: state.typing }),
+    ...(state.voice && { voice: state.voice }),
     ...(state.running && { running: state.running }),
   };
 }

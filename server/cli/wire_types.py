@@ -69,6 +69,8 @@ def _type(schema: Schema) -> str:
     if "enum" in schema or "const" in schema:
         return " | ".join(json.dumps(value) for value in schema.get("enum", [schema.get("const")]))
     kind = schema.get("type")
+    if schema.get("format") == "binary":
+        return "ArrayBuffer"
     if kind == "array":
         inner = _type(schema.get("items", {}))
         return f"({inner})[]" if "|" in inner else f"{inner}[]"

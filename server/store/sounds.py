@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from gridfs.errors import CorruptGridFile, FileExists, NoFile
@@ -32,8 +33,12 @@ class SoundStore:
     """Keeps recordings by id; one that is stored again stays as it was."""
 
     def __init__(self, database: AsyncIOMotorDatabase[dict[str, Any]]) -> None:
-        self._bucket = AsyncIOMotorGridFSBucket(database, bucket_name=BUCKET)
+        self._database = database
         self._files = database[f"{BUCKET}.files"]
+
+    @cached_property
+    def _bucket(self) -> AsyncIOMotorGridFSBucket:
+        return AsyncIOMotorGridFSBucket(self._database, bucket_name=BUCKET)  # wants the loop that it runs in
 
     async def put(
         self,

@@ -100,6 +100,8 @@ async def test_each_field_refuses_wrong_types(server: Server, cast: Cast, event:
         error = check_failure(learner, ack, "bad_request")
         assert names_the_field(error, field), (field, value, error)
         assert len(learner.named(notice_of(event), code="bad_request")) == count
+        if HANDLERS[event].schema.raw is not None:
+            continue  # over HTTP its body is no JSON
         ack = await plain.call(event.replace("_", "/", 1), **payload)
         error = check_failure(plain, ack, "bad_request")
         assert names_the_field(error, field), (field, value, error)

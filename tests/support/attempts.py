@@ -21,6 +21,10 @@ STATUS = {
     "unavailable": 503,
 }
 KINDS = {
+    "attempt_audio_start": "audio",
+    "attempt_audio_stop": "audio",
+    "attempt_audio_frame": "audio",
+    "attempt_audio_mute": "audio",
     "attempt_start": "start",
     "attempt_next": "next",
     "attempt_join": "join",

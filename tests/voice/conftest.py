@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from server.engine.voice.offline.speech import OfflineSpeech
+from server.llm.scripted import ScriptedModel
+from tests.evaluator.lab import Lab, lab_on
 
 
 @pytest.fixture
@@ -15,3 +17,10 @@ async def speech() -> AsyncIterator[OfflineSpeech]:
         yield opened
     finally:
         await opened.aclose()
+
+
+@pytest.fixture
+async def lab(mongod_url: str, model: tuple[ScriptedModel, str]) -> AsyncIterator[Lab]:
+    """Run a server whose evaluators may be used."""
+    async with lab_on(mongod_url, model) as found:
+        yield found

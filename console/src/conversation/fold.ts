@@ -10,9 +10,11 @@ import type {
   Hint,
   Message,
   MessageState,
+  Recording,
   Running,
   Source,
   Timer,
+  Typing,
   Usage,
 } from "./types";
 
@@ -34,7 +36,7 @@ function emptyChat(): ChatState {
     grades: [],
     ended: false,
     more: false,
-    heard: {},
+    voice: null,
     notice: null,
   };
 }
@@ -52,6 +54,7 @@ function start(snapshot: Data): ChatState {
     grades: (snapshot.grades as Grade[] | undefined) ?? [],
     ended: snapshot.ended === true,
     more: snapshot.more === true,
+    voice: textOrNull(snapshot.voice),
   };
 }
 
@@ -62,30 +65,37 @@ function withoutPlace(message: Message & { sibling_index?: number; sibling_count
 }
 
 function userStart(state: ChatState, data: Data): ChatState {
-  const typing = {
+  const typing: Typing = {
     id: text(data.message_id),
     parent_message_id: textOrNull(data.parent_message_id),
   };
+  if (data.item_id !== undefined) typing.item_id = text(data.item_id);
   return { ...state, typing };
 }
 
 function userComplete(state: ChatState, data: Data): ChatState {
-  const known = state.typing?.id === data.message_id ? state.typing : null;
+  const begun = state.typing?.id === data.message_id ? state.typing : null;
+  const told = begun && begun.item_id === undefined ? begun.parent_message_id : data.parent_message_id;
   const message: Message = {
     id: text(data.message_id),
     role: "user",
     content: text(data.content),
-    parent_message_id: known?.parent_message_id ?? null,
+    parent_message_id: textOrNull(told),
     created_at: textOrNull(data.created_at),
     state: "complete",
   };
-  const heard = { ...state.heard };
-  delete heard[text(data.item_id)];
-  return { ...state, typing: null, heard, messages: [...state.messages, message] };
+  if (data.audio !== undefined) message.audio = data.audio as Recording;
+  return { ...state, typing: null, messages: [...state.messages, message] };
 }
 
 function userDelta(state: ChatState, data: Data): ChatState {
-  return { ...state, heard: { ...state.heard, [text(data.item_id)]: text(data.transcript) } };
+  if (state.typing?.item_id === undefined || state.typing.item_id !== data.item_id) return state;
+  const transcript = text(data.transcript);
+  return { ...state, typing: transcript ? { ...state.typing, transcript } : null };
+}
+
+function audioEnded(state: ChatState): ChatState {
+  return { ...state, voice: null, typing: state.typing?.item_id === undefined ? state.typing : null };
 }
 
 function assistantStart(state: ChatState, data: Data): ChatState {
@@ -122,6 +132,7 @@ function assistantComplete(state: ChatState, data: Data): ChatState {
   };
   if (data.usage !== undefined) message.usage = data.usage as Usage;
   if (running?.sources) message.sources = running.sources;
+  if (data.audio !== undefined) message.audio = data.audio as Recording;
   return { ...state, running: null, messages: [...state.messages, message] };
 }
 
@@ -203,6 +214,9 @@ const STEPS: Record<string, Step> = {
   attempt_user_start: userStart,
   attempt_user_delta: userDelta,
   attempt_user_complete: userComplete,
+  attempt_audio_ready: (state, data) =>
+    data.success ? { ...state, voice: textOrNull(data.session_id) } : state,
+  attempt_audio_ended: audioEnded,
   attempt_assistant_start: assistantStart,
   attempt_sources: sources,
   attempt_progress: progress,

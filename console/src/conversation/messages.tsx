@@ -24,7 +24,7 @@ export interface Older {
 export interface MessagesProps {
   label: string;
   names: { user: string; assistant: string };
-  state: Pick<ChatState, "messages" | "running" | "heard">;
+  state: Pick<ChatState, "messages" | "running" | "typing">;
   older?: Older;
   /** A message that the path leads through; null: the path to the newest one. */
   through: string | null;
@@ -79,11 +79,11 @@ export function Messages(props: MessagesProps) {
               onEdit={message.role === "user" ? props.onEdit : undefined}
             />
           ))}
-          {Object.entries(state.heard).map(([item, words]) => (
-            <li key={item} class="conv-message conv-user conv-heard">
-              <p class="conv-text">{words}</p>
+          {state.typing?.transcript && (
+            <li class="conv-message conv-user conv-heard">
+              <p class="conv-text">{state.typing.transcript}</p>
             </li>
-          ))}
+          )}
         </ol>
         {shown.length === 0 && <p class="conv-none">Nothing has been said yet.</p>}
       </div>

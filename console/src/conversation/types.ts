@@ -3,6 +3,13 @@
 export type Role = "user" | "assistant";
 export type MessageState = "complete" | "stopped" | "interrupted" | "failed";
 
+/** How a message sounded. */
+export interface Recording {
+  id: string;
+  ms: number;
+  rate: number;
+}
+
 export interface Source {
   document_id: string;
   chunk_id: string;
@@ -30,6 +37,15 @@ export interface Message {
   state: MessageState;
   usage?: Usage | null;
   sources?: Source[] | null;
+  audio?: Recording | null;
+}
+
+/** A message that is being written or said; `transcript` is what was understood so far. */
+export interface Typing {
+  id: string;
+  parent_message_id: string | null;
+  item_id?: string;
+  transcript?: string;
 }
 
 /** A reply that is being written. */
@@ -247,7 +263,7 @@ export interface ChatState {
   timer: Timer | null;
   messages: Message[];
   /** A message of which only the beginning was told. */
-  typing: { id: string; parent_message_id: string | null } | null;
+  typing: Typing | null;
   running: Running | null;
   hints: Hint[];
   responses: Record<string, Answer>;
@@ -256,7 +272,7 @@ export interface ChatState {
   ended: boolean;
   /** There are older messages or grades that the snapshot had no room for. */
   more: boolean;
-  /** What speech was understood as so far, by item. */
-  heard: Record<string, string>;
+  /** The voice session that goes on. */
+  voice: string | null;
   notice: Notice | null;
 }

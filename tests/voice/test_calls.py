@@ -2,18 +2,16 @@
 
 import io
 import wave
-from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import numpy as np
 import pytest
-import pytest_asyncio
 
 from server.engine.voice.offline.speech import OfflineSpeech
 from server.transports import keys
 from tests.evaluator.lab import Lab
-from tests.evaluator.voice_agents import PcmWire, TwilioWire, spoken, voice_agent
+from tests.voice.agents import PcmWire, TwilioWire, spoken, voice_agent
 
 GREETING = "Hello, this is the bakery. How can I help you?"
 ANSWER = "Yes, your order is ready. Goodbye."
@@ -33,14 +31,6 @@ ACTS = {
 }
 
 
-@pytest_asyncio.fixture
-async def speech(lab: Lab) -> AsyncIterator[OfflineSpeech]:
-    """Give the server's own speech, loaded."""
-    speech = lab.server.app[keys.SPEECH]
-    await speech.open()
-    yield speech
-
-
 async def start(lab: Lab, scenario: int) -> int:
     """Start a run by voice."""
     body = {"scenarios": [scenario]}
@@ -48,9 +38,9 @@ async def start(lab: Lab, scenario: int) -> int:
 
 
 @pytest.mark.parametrize(("transport", "wire"), [("raw_pcm", PcmWire), ("twilio", TwilioWire)])
-async def test_a_caller_and_an_agent_speak(
-    lab: Lab, speech: OfflineSpeech, transport: str, wire: Any
-) -> None:
+async def test_a_caller_and_an_agent_speak(lab: Lab, transport: str, wire: Any) -> None:
+    speech = lab.server.app[keys.SPEECH]
+    await speech.open()
     lines = [await spoken(speech, ANSWER)]
     async with voice_agent(wire, greeting=await spoken(speech, GREETING), lines=lines) as called:
         agent = await lab.agent(
