@@ -25,6 +25,9 @@ BuiltIn = Literal[
     "repetition",
     "tool_call_success",
     "talk_ratio",
+    "overlap",
+    "interruptions",
+    "words_per_minute",
     "appropriate_termination",
 ]
 MAX_DURATION = 3600

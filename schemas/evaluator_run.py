@@ -47,13 +47,24 @@ class TranscriptItem(BaseModel):
     data: JsonObject | None = None
 
 
+class CallFigures(BaseModel):
+    """What the sound of a call by voice says; seconds. `latencies` are the caller's waits for answers."""
+
+    caller_seconds: float
+    agent_seconds: float
+    latencies: list[float]
+    overlap_seconds: float
+    interruptions: int
+
+
 class Talked(BaseModel):
     """What a conversation came to; `duration` in seconds.
 
     `failed` says that the connection or the call broke: before the agent said anything, or on our side.
     `timeout` that the time was up: all of it, or that of the agent's silence. All others are `completed`.
     `ignored` holds the beginnings of the first frames that said nothing, such as an error in plain text.
-    `recording` is how a call by voice sounded: the caller on the left, the agent on the right.
+    `recording` is how a call by voice sounded: the caller on the left, the agent on the right. `figures` were
+    computed from that.
     """
 
     status: TalkStatus
@@ -66,6 +77,7 @@ class Talked(BaseModel):
     ignored: list[str] = []
     usage: Usage = Usage()
     recording: Recording | None = None
+    figures: CallFigures | None = None
 
 
 class Outcome(BaseModel):

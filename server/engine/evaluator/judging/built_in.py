@@ -24,6 +24,9 @@ class Computed:
     explanation: str
 
 
+_NOT_BY_VOICE = Computed(None, "This was no call by voice, so there is no sound to compute it from.")
+
+
 def compute(name: BuiltIn, talked: Talked) -> Computed:
     """Return what a built-in metric comes to in a run."""
     return _METRICS[name](talked)
@@ -36,7 +39,8 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 def _latency(percent: int) -> Callable[[Talked], Computed]:
     def measure(talked: Talked) -> Computed:
-        found = waits(spoken_turns(talked.transcript))
+        heard = talked.figures
+        found = waits(spoken_turns(talked.transcript)) if heard is None else heard.latencies
         if not found:
             return Computed(None, "The agent answered nothing, so no answer was timed.")
         value = round(percentile(found, percent) * 1000, 1)
@@ -87,12 +91,42 @@ def _tool_call_success(talked: Talked) -> Computed:
 
 
 def _talk_ratio(talked: Talked) -> Computed:
+    if (heard := talked.figures) is not None:
+        both = heard.agent_seconds + heard.caller_seconds
+        if not both:
+            return Computed(None, "Nobody said a word.")
+        told = f"The agent's share of all speech: {heard.agent_seconds:g} of {both:g} seconds."
+        return Computed(round(heard.agent_seconds / both, 4), told)
     turns = spoken_turns(talked.transcript)
     words = sum(_words(turn) for turn in turns)
     if not words:
         return Computed(None, "Nobody said a word.")
     agent = sum(_words(turn) for turn in turns if turn.agent)
     return Computed(round(agent / words, 4), f"The agent's share of all words: {agent} of {words}.")
+
+
+def _overlap(talked: Talked) -> Computed:
+    if talked.figures is None:
+        return _NOT_BY_VOICE
+    return Computed(talked.figures.overlap_seconds, "Seconds in which both sides spoke.")
+
+
+def _interruptions(talked: Talked) -> Computed:
+    if talked.figures is None:
+        return _NOT_BY_VOICE
+    told = "How often the agent began while the caller spoke, and went on for more than 0.2 s."
+    return Computed(float(talked.figures.interruptions), told)
+
+
+def _words_per_minute(talked: Talked) -> Computed:
+    if talked.figures is None:
+        return _NOT_BY_VOICE
+    seconds = talked.figures.agent_seconds
+    words = sum(_words(turn) for turn in spoken_turns(talked.transcript) if turn.agent)
+    if not words or not seconds:
+        return Computed(None, "The agent said nothing.")
+    told = f"The agent's words in a minute of its speech: {words} in {seconds:g} seconds."
+    return Computed(round(60 * words / seconds, 1), told)
 
 
 def _appropriate_termination(talked: Talked) -> Computed:
@@ -128,5 +162,8 @@ _METRICS: dict[BuiltIn, Callable[[Talked], Computed]] = {
     "repetition": _repetition,
     "tool_call_success": _tool_call_success,
     "talk_ratio": _talk_ratio,
+    "overlap": _overlap,
+    "interruptions": _interruptions,
+    "words_per_minute": _words_per_minute,
     "appropriate_termination": _appropriate_termination,
 }

@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 import structlog
 
-from schemas.evaluator_run import EvaluatorRun, Setup, Talked
+from schemas.evaluator_run import CallFigures, EvaluatorRun, Setup, Talked
 from schemas.stored import Recording
 from server.engine.evaluator.callers.making import caller_of
+from server.engine.evaluator.judging.sound_figures import figures_of
 from server.engine.evaluator.lines.call_sound import CallSound
 from server.engine.evaluator.lines.dialing import Dialer
 from server.engine.evaluator.lines.framing import Framing
@@ -64,12 +65,13 @@ class VoiceCall:
         """Talk until it is over, keep the sound, and return what it came to."""
         try:
             talked = await self._talk.run()
+            figures = await asyncio.to_thread(_figures, self._sound)
             try:
                 recording = await self._keep(self._run, self._sound)
             except GreenroomError as error:
                 log.warning("call not recorded", run=self._run.id, code=error.code)
                 recording = None
-            return talked.model_copy(update={"recording": recording})
+            return talked.model_copy(update={"recording": recording, "figures": figures})
         finally:
             self._sound.close()
 
@@ -118,6 +120,11 @@ async def keep_call(sounds: SoundStore, run: EvaluatorRun, sound: CallSound) -> 
     put = partial(sounds.put, key, file, kind="run", of=f"result_{run.result}", org=run.org)
     await patiently(put, within(KEEP_SECONDS))
     return Recording(id=key, ms=round(seconds * 1000), rate=HEARD_RATE)
+
+
+def _figures(sound: CallSound) -> CallFigures | None:
+    mine, theirs = sound.mine.read(), sound.theirs.read()
+    return figures_of(mine, theirs, rate=HEARD_RATE) if mine else None
 
 
 def _stereo(sound: CallSound) -> tuple[bytes, float]:
