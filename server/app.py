@@ -277,7 +277,7 @@ def _assemble(
         playback=Playback(store.entries, tasks=tasks),
         playground=playing(app, settings, process=process),
         tests=testing(app, settings, process=process, grader=grader),
-        voice=speaking(app),
+        voice=speaking(app, settings),
     )
     batching(app, settings, process=process, sealing=sealing)
     evaluating(app, settings, process=process)

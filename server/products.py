@@ -49,7 +49,7 @@ from server.engine.replay.runner import TestRunner
 from server.engine.replay.tests import Tests
 from server.engine.voice.offline.engine import OfflineEngine
 from server.engine.voice.offline.speech import OfflineSpeech, speech_lacks
-from server.engine.voice.sessions import VoiceSessions
+from server.engine.voice.sessions import MakeEngine, VoiceSessions
 from server.engine.voice.speech import CHAT_RATE
 from server.engine.voice.wav import wav_of
 from server.jobs import Jobs
@@ -61,7 +61,7 @@ from server.transports import keys
 KEEP_SECONDS = 60.0  # that a recording waits for a database that is away
 
 
-def speaking(app: web.Application) -> VoiceSessions:
+def speaking(app: web.Application, settings: Settings) -> VoiceSessions:
     """Put together what hears learners and speaks to them."""
 
     sounds = app[keys.STORE].sounds
@@ -77,9 +77,28 @@ def speaking(app: web.Application) -> VoiceSessions:
         hub=app[keys.HUB],
         tasks=app[keys.TASKS],
         keep=keep,
-        make=None if speech_lacks() else partial(OfflineEngine, speech),
+        make=_voice_engines(settings, speech),
     )
     return voice
+
+
+def _voice_engines(settings: Settings, speech: OfflineSpeech) -> MakeEngine | None:
+    """Return what makes the engine of each voice session, None where nothing is set up."""
+    if settings.realtime_model is None:
+        return partial(OfflineEngine, speech) if speech_lacks() is None else None
+    from server.engine.voice.realtime import RealtimeEngine
+    from server.llm.realtime import Realtime  # with a library that only it needs
+
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else None
+    endpoint = Realtime(
+        base_url=settings.realtime_url or settings.openai_base_url, api_key=key, model=settings.realtime_model
+    )
+    return partial(
+        RealtimeEngine,
+        endpoint,
+        voice=settings.realtime_voice,
+        transcription=settings.realtime_transcription,
+    )
 
 
 def drafting(app: web.Application, settings: Settings, *, process: Process) -> tuple[Generating, Preparing]:

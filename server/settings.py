@@ -76,6 +76,19 @@ class Settings(BaseSettings):
     image_model: str | None = Field(
         None, description="Model of the same endpoint that makes images; without it there are none."
     )
+    realtime_model: str | None = Field(
+        None,
+        description="Realtime model of the endpoint that hears and speaks in chats; without it the extra "
+        "`voice` does, offline.",
+    )
+    realtime_url: str | None = Field(
+        None, description="Realtime endpoint when it is another one than the model endpoint."
+    )
+    realtime_voice: str = Field("marin", description="Voice of the realtime model.")
+    realtime_transcription: str = Field(
+        "gpt-4o-mini-transcribe",
+        description="Model with which the realtime endpoint writes down what is said.",
+    )
     embedding_model: str | None = Field(
         None,
         description="Model of the same endpoint that makes the vectors of documents and queries; without it "
@@ -263,7 +276,9 @@ class Settings(BaseSettings):
             raise ValueError("this should be an address that begins with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("openai_base_url", "jwks_url", "rerank_url", "otel_exporter_otlp_endpoint")
+    @field_validator(
+        "openai_base_url", "realtime_url", "jwks_url", "rerank_url", "otel_exporter_otlp_endpoint"
+    )
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):

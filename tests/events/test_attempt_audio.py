@@ -215,7 +215,8 @@ async def test_hints_of_an_engine_are_kept(server: Server, learner: Socket) -> N
         await ready(talk)
         engine.hint("Ask how she is.")
         await learner.until("attempt_hint_progress", chat_id=talk.chat_id)
-        assert (await talk.snapshot())["hints"] == [{"text": "Ask how she is."}]
+        (shown,) = (await talk.snapshot())["hints"]
+        assert (shown["hint"], shown["idx"]) == ("Ask how she is.", 0)
 
 
 async def test_a_flood_of_frames_is_dropped_and_nobody_is_cut(server: Server, learner: Socket) -> None:

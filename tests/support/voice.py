@@ -57,7 +57,7 @@ class PlainEngine:
 
     def hint(self, text: str) -> None:
         """Call for a hint."""
-        self._events.put_nowait(Hinted(hints=[{"text": text}]))
+        self._events.put_nowait(Hinted(hints=[{"hint": text, "idx": 0}]))
 
     def trouble(self, message: str, *, fatal: bool = False) -> None:
         """Tell of trouble."""

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import orjson
@@ -89,8 +90,10 @@ class VoiceSession:
         self._pacer = Pacer(partial(self._sound, "attempt_assistant_audio", but=None))
         self._muted = False
         self._hinted = 0
+        self._latest = chat.tip or self.id  # the message that hints are for
         self._active_at = self._now
-        self._began = {"": utc_now()}  # when what is being said began, by its item
+        self._speeches: dict[str, tuple[Id, datetime]] = {}  # message and beginning of what is said, by item
+        self._said_before = 0
         self._cutting: set[asyncio.Task[bool]] = set()
 
     # --- from outside ---------------------------------------------------------------------------------------
@@ -228,6 +231,7 @@ class VoiceSession:
             case Hinted(hints=hints):
                 self._hinted += 1
                 step = f"{self.id}:{self._hinted}"
+                hints = [{**hint, "message_id": self._latest} for hint in hints]
                 await self._conversation.show_hints(self._chat.id, hints, step=step)
             case Troubled(message=message, code=_, fatal=fatal):
                 await self._trouble(event)
@@ -236,11 +240,11 @@ class VoiceSession:
 
     async def _started(self, item_id: str) -> None:
         """Tell that the learner speaks, and cut off what is being said to them."""
-        began = self._began[item_id] = utc_now()
+        message_id, began = self._speeches[item_id] = self._begun()
         self._tell(
             AttemptUserStart(
                 chat_id=self._chat.id,
-                message_id=self._message_id(item_id),
+                message_id=message_id,
                 created_at=began,
                 item_id=item_id,
             )
@@ -256,12 +260,13 @@ class VoiceSession:
             log.warning("reply not cut off", room=self._room, reason=type(error).__name__)
 
     async def _said(self, said: UserSaid) -> None:
-        began = self._began.pop(said.item_id, None) or utc_now()
+        if said.item_id not in self._speeches:
+            self._speeches[said.item_id] = self._begun()
+        message_id, began = self._speeches.pop(said.item_id)
         if not (text := said.transcript.strip()):
             self._tell(AttemptUserDelta(chat_id=self._chat.id, item_id=said.item_id, transcript=""))
             return
-        message_id = self._message_id(said.item_id)
-        reply_id = derive(message_id, "reply")
+        reply_id = self._latest = derive(message_id, "reply")
         recording = recording_of(message_id, said.audio)
         if recording is not None:
             self._keep(recording.id, said.audio)
@@ -286,8 +291,10 @@ class VoiceSession:
 
     # --- telling --------------------------------------------------------------------------------------------
 
-    def _message_id(self, item_id: str) -> Id:
-        return derive(self.id, item_id)
+    def _begun(self) -> tuple[Id, datetime]:
+        """Return a message's id and beginning; an engine may use the name of an item again."""
+        self._said_before += 1
+        return derive(self.id, f"speech-{self._said_before}"), utc_now()
 
     def _ended(self, ending: Ending) -> AttemptAudioEnded:
         return AttemptAudioEnded(
