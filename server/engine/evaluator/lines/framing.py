@@ -36,6 +36,7 @@ class Trouble:
 
     text: str
     fatal: bool = False
+    told: bool = False  # by the agent, so that it is not told back
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,4 +93,5 @@ def _error(fields: JsonObject) -> Trouble:
     data = fields.get("data")
     told = data if isinstance(data, dict) else fields
     code, message = str(told.get("code", "?")), str(told.get("message", ""))
-    return Trouble(storable_text(f"{code}: {message}"[:MAX_SHOWN]), fatal=code == "INTERNAL_ERROR")
+    text = storable_text(f"{code}: {message}"[:MAX_SHOWN])
+    return Trouble(text, fatal=code == "INTERNAL_ERROR", told=True)

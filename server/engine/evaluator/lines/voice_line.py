@@ -267,7 +267,7 @@ class VoiceLine:
         self._problems += 1
         if self._problems <= MAX_PROBLEMS:
             self._heard.put_nowait(Ignored(size=len(trouble.text), at=time.monotonic(), text=trouble.text))
-            if not trouble.fatal:
+            if not trouble.told:
                 await self._send(self._framing.problem(trouble.text))
         if trouble.fatal:
             self._hung_up(f"it told an error: {trouble.text}")
