@@ -11,6 +11,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from server.engine.voice.speech import CHAT_RATE
+from tests.support.passing import passes
 
 Event = dict[str, Any]
 PIECE = b"\x00\x20" * (CHAT_RATE // 25)  # 40 ms of what it says
@@ -148,7 +149,8 @@ class _Session:
         for word in turn.answer.split(" "):
             await self.tell(f"{words}.delta", delta=f"{word} ")
             await self.tell(f"{audio}.delta", delta=base64.b64encode(PIECE).decode())
-            await asyncio.sleep(turn.slow)
+            if turn.slow:
+                await passes(turn.slow, because="an endpoint takes its time for each part")
         await self.tell(f"{words}.done", transcript=turn.answer)
         usage = {"input_tokens": 5, "output_tokens": 7}
         status = "failed" if turn.fails else "completed"

@@ -11,6 +11,7 @@ TICK_SECONDS = 0.02
 TICK_BYTES = round(HEARD_RATE * TICK_SECONDS) * SAMPLE_BYTES
 SILENCE = bytes(TICK_BYTES)
 MAX_WAITING = 600  # seconds of the agent's sound that wait to be played; what comes beyond is dropped
+MAX_PIECES = 100_000  # of sound and marks that wait
 IN_MEMORY = 4 * 1024 * 1024  # bytes of a track; the rest lies in a file
 
 
@@ -75,13 +76,13 @@ class CallSound:
 
     def play(self, sound: bytes) -> None:
         """Take sound of the agent."""
-        if self._waiting < MAX_WAITING * HEARD_RATE * SAMPLE_BYTES:
+        if self._waiting < MAX_WAITING * HEARD_RATE * SAMPLE_BYTES and len(self._playing) < MAX_PIECES:
             self._playing.append(sound)
             self._waiting += len(sound)
 
     def mark(self, name: str) -> list[str]:
         """Take a mark behind the agent's sound; return it at once when nothing waits before it."""
-        if not self._playing and not self._part:
+        if (not self._playing and not self._part) or len(self._playing) >= MAX_PIECES:
             return [name]
         self._playing.append(name)
         return []

@@ -99,6 +99,8 @@ class TwilioFraming:
         if not isinstance(fields, dict):
             text = message if isinstance(message, str) else f"{len(message)} bytes"
             return [Trouble(storable_text(f"no JSON object: {text[:MAX_SHOWN]}"))]
+        if fields.get("streamSid", self._stream) != self._stream:
+            return [Trouble("a message of another stream")]
         match fields.get("event"):
             case "media":
                 return self._media(fields.get("media"))

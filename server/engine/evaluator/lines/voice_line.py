@@ -93,7 +93,10 @@ class VoiceLine:
         self._socket = await self._dial()
         self._detector = self._speech.detector()
         self._begun = time.monotonic()
-        await self._send(self._framing.opening())
+        try:
+            await self._send(self._framing.opening())
+        except LineClosed as error:
+            raise NotConnected("The agent closed the connection at once.") from error
         for part in (self._receive, self._keep_time, self._understand):
             task = asyncio.create_task(part(), name="voice line")
             task.add_done_callback(self._ended)
@@ -160,6 +163,10 @@ class VoiceLine:
             if self._barged:
                 left = self._sound.hush()
             await self._send(self._framing.speech(began=False))
+        except GreenroomError:
+            self._sound.hush()
+            await self._send(self._framing.speech(began=False))
+            raise
         finally:
             self._saying = False
         said = text if left == 0 else _cut(text, 1 - left / max(total, left))
