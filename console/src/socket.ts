@@ -130,6 +130,11 @@ export async function call<E extends keyof ClientEvents & string, R = Data>(
   }
 }
 
+/** Sends something that is worth nothing later: it is dropped while the line is away. */
+export function stream<E extends keyof ClientEvents & string>(event: E, payload: ClientEvents[E]): void {
+  if (ready && socket.connected) socket.volatile.emit(event, payload);
+}
+
 /** Hears every copy of an event, also those without a room. */
 export function on<E extends keyof ServerEvents & string>(
   event: E,

@@ -28,13 +28,13 @@ FLAGS = (
 
 
 @asynccontextmanager
-async def chromium(folder: Path) -> AsyncIterator[str]:
-    """Run Chromium with a new profile, and yield the address by which it is driven."""
+async def chromium(folder: Path, *flags: str) -> AsyncIterator[str]:
+    """Run Chromium with a new profile and further flags, and yield the address by which it is driven."""
     program = shutil.which("chromium")
     if program is None:
         raise RuntimeError("the tests of the web page need chromium; on Debian: apt-get install chromium")
     process = await start_child(
-        [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"], stdout=DEVNULL, stderr=DEVNULL
+        [program, *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank"], stdout=DEVNULL, stderr=DEVNULL
     )
     try:
         async with asyncio.timeout(START_SECONDS):

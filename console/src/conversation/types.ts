@@ -187,6 +187,7 @@ export interface Template {
   time_limit: number | null;
   negative_time: boolean;
   text_enabled: boolean;
+  audio_enabled: boolean;
   copy_paste_allowed: boolean;
   show_images: boolean;
   show_objectives: boolean;

@@ -18,6 +18,7 @@ import { Hints } from "./hints";
 import { useNarrow } from "./narrow";
 import { deliver, outgoing, say } from "./sending";
 import { SidePanel } from "./side";
+import { TalkButton } from "./talking";
 import { Trouble } from "./trouble";
 
 interface Props {
@@ -111,6 +112,7 @@ function Chat({ attempt, chatId, reload, state, away }: Props & { state: ChatSta
             }}
           />
         )}
+        {open && template?.audio_enabled && <TalkButton chatId={chatId} />}
         {open && template && !template.text_enabled && (
           <p class="conv-hint">Writing is switched off in this scenario.</p>
         )}

@@ -1,0 +1,72 @@
+"""Talking in the page: a microphone that says a sentence again and again, over the real engine."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import async_playwright, expect
+
+from server.engine.voice.offline.speech import OfflineSpeech
+from server.engine.voice.wav import wav_of
+from tests.console.browser import chromium
+from tests.console.test_practise import begin, messages
+from tests.console.visitor import Console, visited
+from tests.support.running import Server
+from tests.support.voices import said, silence
+
+RATE = 48_000
+SENTENCE = "Good morning, I would like to talk about my contract."
+SLOW = 40_000  # ms: models are loaded, and a sentence is said first
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def talking_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Run a browser whose microphone says a sentence, waits, and says it again."""
+    folder = tmp_path_factory.mktemp("microphone")
+    speech = OfflineSpeech()
+    await speech.open()
+    sound = await said(speech.synthesiser, SENTENCE, rate=RATE) + silence(4, rate=RATE)
+    await speech.aclose()
+    (folder / "said.wav").write_bytes(wav_of(sound, rate=RATE))
+    flags = (
+        "--use-fake-ui-for-media-stream",
+        "--use-fake-device-for-media-stream",
+        f"--use-file-for-fake-audio-capture={folder / 'said.wav'}",
+    )
+    async with chromium(folder / "profile", *flags) as address:
+        yield address
+
+
+@pytest_asyncio.fixture
+async def console(server: Server, talking_browser: str) -> AsyncIterator[Console]:
+    """Give a test the page in that browser."""
+    async with async_playwright() as driver:
+        browser = await driver.chromium.connect_over_cdp(talking_browser)
+        async with visited(server, browser) as console:
+            yield console
+        await browser.close()
+
+
+async def test_one_talks_and_is_answered(console: Console) -> None:
+    await console.server.script({"reply": "Good morning to you, too."})
+    visitor = await console.visit("learner")
+    page = await begin(visitor, "One")
+    await page.get_by_role("button", name="Talk").click()
+    voice = page.get_by_role("region", name="Voice")
+    phase = voice.get_by_role("status")
+    await expect(phase).to_have_text("Listening", timeout=SLOW)
+    await expect(messages(page).first).to_contain_text("talk about my contract", timeout=SLOW)
+    await expect(messages(page).nth(1)).to_contain_text("Good morning to you", timeout=SLOW)
+    await visitor.axe()
+    await voice.get_by_role("button", name="Mute").click()
+    await expect(phase).to_have_text("Muted")
+    await voice.get_by_role("button", name="Unmute").click()
+    await expect(phase).to_have_text("Listening")
+    await visitor.drop()
+    await expect(phase).to_have_text("The connection is away")
+    await visitor.mend()
+    await expect(phase).to_have_text("Listening", timeout=SLOW)
+    count = await messages(page).count()
+    await expect(messages(page).nth(count)).to_be_visible(timeout=SLOW)
+    await voice.get_by_role("button", name="Stop talking").click()
+    await expect(page.get_by_role("button", name="Talk")).to_be_visible()
