@@ -62,10 +62,14 @@ export async function* getLines<T>(path: string, query?: Query, signal?: AbortSi
   }
 }
 
+/** Returns what is at an address as it is. */
+export async function blobAt(path: string): Promise<Blob> {
+  return (await ask(path, {})).blob();
+}
+
 /** Saves what is at an address as a file; the token goes in a header, so that no address holds it. */
 export async function download(path: string, filename: string): Promise<void> {
-  const answer = await ask(path, {});
-  const address = URL.createObjectURL(await answer.blob());
+  const address = URL.createObjectURL(await blobAt(path));
   const link = document.createElement("a");
   link.href = address;
   link.download = filename;

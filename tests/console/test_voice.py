@@ -57,6 +57,8 @@ async def test_one_talks_and_is_answered(console: Console) -> None:
     await expect(phase).to_have_text("Listening", timeout=SLOW)
     await expect(messages(page).first).to_contain_text("talk about my contract", timeout=SLOW)
     await expect(messages(page).nth(1)).to_contain_text("Good morning to you", timeout=SLOW)
+    await messages(page).first.get_by_role("button", name="Play what You said").click()
+    await expect(messages(page).first.locator("audio")).to_have_js_property("readyState", 4)
     await visitor.axe()
     await voice.get_by_role("button", name="Mute").click()
     await expect(phase).to_have_text("Muted")

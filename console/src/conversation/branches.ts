@@ -11,6 +11,8 @@ export interface Shown {
   at: string | null;
   state: MessageState | "running";
   sources: Source[];
+  /** Whether there is a recording of it. */
+  spoken: boolean;
   /** Its place among the messages with the same parent, from 0, and those messages. */
   index: number;
   siblings: string[];
@@ -32,6 +34,7 @@ export function nodes(state: Pick<ChatState, "messages" | "running">, older: Mes
       at: running.created_at,
       state: "running",
       sources: running.sources ?? [],
+      spoken: false,
     });
   }
   return [...found.values()];
@@ -46,6 +49,7 @@ function ofMessage(message: Message): Node {
     at: message.created_at,
     state: message.state,
     sources: message.sources ?? [],
+    spoken: Boolean(message.audio),
   };
 }
 

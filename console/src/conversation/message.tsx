@@ -1,7 +1,7 @@
 // One message: who, when, its text, how it ended, its siblings, and editing.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Badge, Button, When } from "../parts";
+import { Badge, Button, Sound, When } from "../parts";
 import type { Shown } from "./branches";
 import { SourceList } from "./sources";
 import { parts, pieces } from "./spans";
@@ -53,6 +53,9 @@ export function MessageItem({ message, who, quote, onBack, onSibling, onEdit }: 
       <Ending state={message.state} />
       {message.sources.length > 0 && <SourceList sources={message.sources} />}
       <div class="conv-actions">
+        {message.spoken && (
+          <Sound path={`/api/v1/messages/${message.id}/audio`} label={`Play what ${who} said`} />
+        )}
         {onEdit && !editing && message.parent !== null && (
           <button type="button" class="conv-small" onClick={() => setEditing(true)}>
             Edit and send again

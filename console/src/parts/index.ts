@@ -6,6 +6,7 @@ export { Check, Choice, Field, TextField } from "./Field";
 export { Link } from "./Link";
 export { Meter } from "./Meter";
 export { Page } from "./Page";
+export { Sound } from "./Sound";
 export { Busy, Empty, Failure } from "./states";
 export { type Column, Table } from "./Table";
 export { Tabs } from "./Tabs";

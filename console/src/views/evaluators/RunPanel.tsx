@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
 import { may } from "../../identity";
-import { Badge, Busy, Button, Empty, Failure, Link } from "../../parts";
+import { Badge, Busy, Button, Empty, Failure, Link, Sound } from "../../parts";
 import { percent } from "../../parts/format";
 import { send, useGet } from "../../rest";
 import { clock } from "./board";
@@ -56,6 +56,7 @@ export function RunPanel({ runId, run, talk, back }: Props) {
       {data.evaluation.metrics.length > 0 && <Metrics metrics={data.evaluation.metrics} />}
       {data.judge_reliable === false && <p>The judge is small: do not rely on what it says.</p>}
       <h2>Transcript</h2>
+      {data.recording_url && <Sound path={data.recording_url} label="Play the call" />}
       {said.length === 0 ? (
         <Empty title="Nothing was said">{isOver ? "" : "It is shown as it is said."}</Empty>
       ) : (

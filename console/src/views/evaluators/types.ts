@@ -93,6 +93,7 @@ export interface WholeRun extends RunView {
   metadata: Record<string, unknown> & { ended_reason?: string };
   judge_model: string | null;
   judge_reliable: boolean | null;
+  recording_url?: string | null;
 }
 
 /** Something said in a run that goes on. */
