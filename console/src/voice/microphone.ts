@@ -11,17 +11,25 @@ export interface Microphone {
   close(): void;
 }
 
+interface Ears {
+  hear: (frame: ArrayBuffer) => void;
+  /** The microphone was taken away. */
+  lost: () => void;
+}
+
 /** Opens the microphone; echoes of what is played are taken out by the browser. Rejects with NoMicrophone. */
-export async function openMicrophone(hear: (frame: ArrayBuffer) => void): Promise<Microphone> {
+export async function openMicrophone({ hear, lost }: Ears): Promise<Microphone> {
   const stream = await permitted();
-  const context = new AudioContext();
+  let context: AudioContext | null = null;
   const close = () => {
     for (const track of stream.getTracks()) track.stop();
-    void context.close();
+    void context?.close();
   };
   try {
+    let source: MediaStreamAudioSourceNode;
+    [context, source] = sourceOf(stream);
     await context.audioWorklet.addModule(framesUrl);
-    const source = context.createMediaStreamSource(stream);
+    for (const track of stream.getTracks()) track.addEventListener("ended", lost);
     const analyser = new AnalyserNode(context, { fftSize: 512 });
     const frames = new AudioWorkletNode(context, "frames", { numberOfOutputs: 0 });
     frames.port.onmessage = (event: MessageEvent<ArrayBuffer>) => hear(event.data);
@@ -32,6 +40,18 @@ export async function openMicrophone(hear: (frame: ArrayBuffer) => void): Promis
   } catch (error) {
     close();
     throw new NoMicrophone(`The microphone cannot be read: ${String(error)}`);
+  }
+}
+
+/** At the rate that is sent where a browser can bring a microphone to it; the worklet does it elsewhere. */
+function sourceOf(stream: MediaStream): [AudioContext, MediaStreamAudioSourceNode] {
+  const wanted = new AudioContext({ sampleRate: 24_000 });
+  try {
+    return [wanted, wanted.createMediaStreamSource(stream)];
+  } catch {
+    void wanted.close();
+    const own = new AudioContext();
+    return [own, own.createMediaStreamSource(stream)];
   }
 }
 

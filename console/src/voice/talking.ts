@@ -26,6 +26,8 @@ export function talk(chatId: string): Talking {
   const undo: (() => void)[] = [];
   const here = { chat_id: chatId };
   let session: string | null = null; // ours, while it goes on
+  let asked = false; // for a session, and the server knows
+  let silent = false; // muted, as the user wants it, also in the next session
 
   function end(why: string | null): void {
     if (phase.value === "off") return;
@@ -39,6 +41,15 @@ export function talk(chatId: string): Talking {
   async function begin(): Promise<void> {
     phase.value = "starting";
     await call("attempt_audio_start", here);
+    asked = true;
+  }
+
+  async function mute(muted: boolean): Promise<void> {
+    silent = muted;
+    if (phase.value === "off" || phase.value === "away") return;
+    if (muted) phase.value = "muted"; // at once: nothing more leaves the page
+    await call("attempt_audio_mute", { ...here, muted });
+    if (phase.value === "muted" && !silent) phase.value = "live";
   }
 
   const mine = <T extends { chat_id: string }>(step: (data: T) => void) => {
@@ -51,9 +62,11 @@ export function talk(chatId: string): Talking {
       "attempt_audio_ready",
       mine((data) => {
         if (phase.value === "starting") {
+          if (!asked) return; // that of a session before, told again
           session = data.session_id ?? null;
-          if (data.success) phase.value = "live";
-          else end(data.message ?? "The voice session could not start.");
+          if (!data.success) end(data.message ?? "The voice session could not start.");
+          else if (silent) void mute(true);
+          else phase.value = "live";
         } else if (data.success && data.session_id !== session) end("You talk in another window now.");
       }),
     ),
@@ -75,16 +88,23 @@ export function talk(chatId: string): Talking {
     ),
     effect(() => {
       if (line.value !== "live") {
-        if (phase.peek() === "live" || phase.peek() === "muted") phase.value = "away";
+        if (phase.peek() !== "off" && asked) phase.value = "away";
         session = null;
+        asked = false;
         player.drop();
       } else if (phase.peek() === "away") begin().catch((error: Error) => end(error.message));
     }),
   );
 
   async function open(): Promise<void> {
-    const opened = await openMicrophone((frame) => {
-      if (phase.peek() === "live") stream("attempt_audio_frame", { ...here, audio: frame });
+    const opened = await openMicrophone({
+      hear: (frame) => {
+        if (phase.peek() === "live") stream("attempt_audio_frame", { ...here, audio: frame });
+      },
+      lost: () => {
+        end("The microphone is gone.");
+        void call("attempt_audio_stop", here).catch(() => undefined); // it may have ended, too
+      },
     });
     if (phase.peek() === "off") return opened.close();
     microphone.value = opened;
@@ -97,11 +117,9 @@ export function talk(chatId: string): Talking {
     trouble,
     microphone,
     player,
-    async mute(muted) {
-      await call("attempt_audio_mute", { ...here, muted });
-      if (phase.value === "live" || phase.value === "muted") phase.value = muted ? "muted" : "live";
-    },
+    mute,
     async stop() {
+      if (phase.value === "off") return; // it has ended, and another one may go on elsewhere
       end(null);
       await call("attempt_audio_stop", here).catch(() => undefined); // it may have ended by itself
     },
