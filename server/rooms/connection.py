@@ -80,6 +80,10 @@ class Connection:
             self.follower.leave_after(name, until)
         return RoomPlace(room=name, epoch=self._hub.epoch, offset=room.head)
 
+    def begin(self, room: Room) -> None:
+        """Follow the client's own room from its head on."""
+        self._follow(room, room.head)
+
     async def withdraw(self, name: str) -> None:
         """Leave a room that was entered for something that then failed, unless it was joined since."""
         if self.follower.leaves_by_itself(name):

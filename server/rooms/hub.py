@@ -64,13 +64,13 @@ class Hub:
 
     async def room(self, name: str) -> Room:
         """Return a room, loaded; raises Unavailable. Cancelling does not stop a load that others wait for."""
-        if (room := self._rooms.get(name)) is not None:
-            self._used[name] = time.monotonic()
-            return room
-        if name not in self._loads:
-            self._loading[name] = Loading()
-            self._loads[name] = self._own(self._load(name))
-        return await asyncio.shield(self._loads[name])
+        while (room := self._rooms.get(name)) is None:  # also when the epoch changed just after a load
+            if name not in self._loads:
+                self._loading[name] = Loading()
+                self._loads[name] = self._own(self._load(name))
+            await asyncio.shield(self._loads[name])
+        self._used[name] = time.monotonic()
+        return room
 
     def loaded_room(self, name: str) -> Room | None:
         """Return a room if it is loaded."""
@@ -152,13 +152,20 @@ class Hub:
         follower.close()
 
     async def reach(self, name: str, *, after: int | None, epoch: str | None) -> Room | None:
-        """Return a room that can be followed after a number, None when what follows it is not kept."""
-        if after is None or after < 0 or epoch not in (None, self.epoch):
+        """Return a room that can be followed after a number, None when what follows it is not kept.
+
+        It is the loaded room of this epoch as long as the caller has not awaited anything else.
+        """
+        if after is None or after < 0:
             return None
-        room = await self.room(name)
-        if after > room.head:
-            room = await self.settle_head(name)  # another process has shown more than was heard here
-        return room if await self._entries.floor(name) <= after <= room.head else None
+        while epoch in (None, self.epoch):
+            room = await self.room(name)
+            if after > room.head:
+                room = await self.settle_head(name)  # another process has shown more than was heard here
+            floor = await self._entries.floor(name)
+            if self._rooms.get(name) is room:  # else the epoch changed meanwhile, or it was unloaded
+                return room if floor <= after <= room.head else None
+        return None
 
     async def place(self, name: str, *, after: int | None, epoch: str | None) -> Place:
         """Find from where to follow (core §5); raises Unavailable."""
