@@ -80,7 +80,7 @@ class Connection:
             self.follower.leave_after(name, until)
         return RoomPlace(room=name, epoch=self._hub.epoch, offset=room.head)
 
-    def begin(self, room: Room) -> None:
+    def start(self, room: Room) -> None:
         """Follow the client's own room from its head on."""
         self._follow(room, room.head)
 

@@ -179,7 +179,7 @@ class Sessions:
         room = await self._hub.room(identity.key)
         sink = SocketSink(outbox)
         connection = Connection(self._hub, sink)
-        return connection, sink, lambda: connection.begin(room)
+        return connection, sink, lambda: connection.start(room)
 
     def _confirmed(self, client: Client, identity: Identity, connection: Connection) -> ConnectionConfirmed:
         return ConnectionConfirmed(
