@@ -266,6 +266,19 @@ class RunTurn(ServerEvent):
     data: JsonObject | None = None
 
 
+class RunAudio(ServerEvent):
+    """Lets members that joined with `audio: true` hear a call. Live only: it has no offset.
+
+    `audio` is PCM16 LE, stereo, 16 kHz: our caller on the left, the agent on the right, as in recordings.
+    """
+
+    event: ClassVar[str] = "run_audio"
+
+    result_id: Number
+    run_id: Number
+    audio: bytes
+
+
 class RunEnded(ServerEvent):
     """Tells how a run ended; again after it was judged anew (`judged` counts from 1)."""
 

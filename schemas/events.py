@@ -125,6 +125,7 @@ EXTRA_SERVER_EVENTS: dict[str, type[ServerEvent]] = {
         evaluator_run.ResultStarted,
         evaluator_run.RunStarted,
         evaluator_run.RunTurn,
+        evaluator_run.RunAudio,
         evaluator_run.RunEnded,
         evaluator_run.ResultEnded,
         playground.PlaygroundUpdated,

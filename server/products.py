@@ -203,6 +203,7 @@ def evaluating(app: web.Application, settings: Settings, *, process: Process) ->
             speech=app[keys.SPEECH],
             keep=partial(keep_call, store.sounds),
             limits=replace(limits, quiet=VOICE_QUIET),
+            tell=app[keys.HUB].sound,
         ),
     )
     runner = EvaluatorRunner(common, calls=calls, judge=Judges(models))

@@ -695,6 +695,15 @@ export interface RoomReset {
   at?: number;
 }
 
+export interface RunAudio {
+  result_id: number;
+  run_id: number;
+  audio: ArrayBuffer;
+  room?: string;
+  offset?: number;
+  at?: number;
+}
+
 export interface RunEnded {
   result_id: number;
   run_id: number;
@@ -997,6 +1006,7 @@ export interface ServerEvents {
   result_started: ResultStarted;
   run_started: RunStarted;
   run_turn: RunTurn;
+  run_audio: RunAudio;
   run_ended: RunEnded;
   result_ended: ResultEnded;
   playground_updated: PlaygroundUpdated;

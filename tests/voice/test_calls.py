@@ -11,6 +11,7 @@ import pytest
 from server.engine.voice.offline.speech import OfflineSpeech
 from server.transports import keys
 from tests.evaluator.lab import Lab
+from tests.support.clients import socket
 from tests.voice.agents import PcmWire, TwilioWire, spoken, voice_agent
 
 GREETING = "Hello, this is the bakery. How can I help you?"
@@ -51,7 +52,11 @@ async def test_a_caller_and_an_agent_speak(lab: Lab, transport: str, wire: Any) 
         )
         scenario = await lab.scenario(agent, conditional_actions=ACTS)
         result = await start(lab, scenario)
-        view = await lab.ended(result, within=90)
+        token = lab.server.token(lab.author.id, role="author")
+        async with socket(lab.server.url, {"token": token}) as ears:
+            await ears.send("room_join", room=f"result_{result}", audio=True)
+            view = await lab.ended(result, within=90)
+            await ears.until("result_ended", result_id=result)
     assert view["run_as_text"] is False
     (run,) = view["runs"].values()
     assert run["status"] == "completed", run
@@ -63,11 +68,15 @@ async def test_a_caller_and_an_agent_speak(lab: Lab, transport: str, wire: Any) 
     for item in run["transcript_object"]:
         assert item["start_time"] < item["end_time"] <= 60
     assert await words(speech, called.heard[0]) == "is my order of bread ready"
-    await check_recording(lab, run)
+    whole = await check_recording(lab, run)
+    overheard = b"".join(piece["audio"] for piece in ears.named("run_audio"))
+    assert len(overheard) > len(whole) / 2
+    assert overheard in whole  # and in its order, without a hole
+    assert {piece["run_id"] for piece in ears.named("run_audio")} == {run["id"]}
 
 
-async def check_recording(lab: Lab, run: dict[str, Any]) -> None:
-    """Check that a call can be played back: the caller on the left, the agent on the right."""
+async def check_recording(lab: Lab, run: dict[str, Any]) -> bytes:
+    """Return a call that can be played back: the caller on the left, the agent on the right."""
     token = lab.server.token(lab.author.id, role="author")
     headers = {"Authorization": f"Bearer {token}"}
     at = lab.server.url + run["recording_url"]
@@ -82,6 +91,7 @@ async def check_recording(lab: Lab, run: dict[str, Any]) -> None:
         start, end = (round(first[name] * 16_000) for name in ("start_time", "end_time"))
         inside, before = frames[start:end, side], frames[: max(1, start - 8_000), side]
         assert np.abs(inside.astype(int)).mean() > 100 > np.abs(before.astype(int)).mean()
+    return frames.tobytes()
 
 
 async def words(speech: OfflineSpeech, sound: bytes) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 
 import aiohttp
@@ -50,7 +50,8 @@ class VoiceLine:
     """One call; see AgentLine. Make one for each, and `close` it also when it did not open.
 
     What the agent sends is played in real time, whenever it came: that tells when it speaks and when its
-    marks are reached. While it interrupts us we fall silent. `sound` keeps both sides until `close`.
+    marks are reached. While it interrupts us we fall silent. `sound` keeps both sides until `close`, and
+    `overheard` is called with each 20 ms of them.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class VoiceLine:
         speech: Speech,
         language: str,
         sound: CallSound,
+        overheard: Callable[[Tick], None],
     ) -> None:
         self._url = url
         self._headers = headers
@@ -71,6 +73,7 @@ class VoiceLine:
         self._speech = speech
         self._language = language
         self._sound = sound
+        self._overheard = overheard
         self._socket: Socket | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._heard: asyncio.Queue[Heard] = asyncio.Queue()
@@ -203,6 +206,7 @@ class VoiceLine:
             await self._tick(self._sound.tick())
 
     async def _tick(self, tick: Tick) -> None:
+        self._overheard(tick)
         frames = self._framing.sound(tick.mine)
         for mark in tick.marks:
             frames += self._framing.reached(mark)

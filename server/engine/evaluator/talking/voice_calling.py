@@ -20,6 +20,7 @@ from server.engine.evaluator.lines.twilio_framing import TwilioFraming
 from server.engine.evaluator.lines.voice_line import VoiceLine
 from server.engine.evaluator.parts import Call, OnItem
 from server.engine.evaluator.talking.calling import Watched, handshake
+from server.engine.evaluator.talking.overhearing import Overhearing
 from server.engine.evaluator.talking.talk import Talk
 from server.engine.evaluator.talking.turns import TalkLimits
 from server.engine.ids import derive
@@ -28,6 +29,7 @@ from server.engine.voice.speech import HEARD_RATE, Speech
 from server.engine.voice.wav import wav_of
 from server.errors import GreenroomError
 from server.llm import Models
+from server.rooms.entry import Sound
 from server.store.sounds import SoundStore
 
 log = structlog.get_logger(__name__)
@@ -76,7 +78,15 @@ class VoiceCall:
             self._sound.close()
 
 
-def voice_calls(models: Models, dialer: Dialer, *, speech: Speech, keep: Keep, limits: TalkLimits) -> Call:
+def voice_calls(
+    models: Models,
+    dialer: Dialer,
+    *,
+    speech: Speech,
+    keep: Keep,
+    limits: TalkLimits,
+    tell: Callable[[Sound], None],
+) -> Call:
     """Return how agents are called by voice, over the transport that each names."""
 
     def call(setup: Setup, run: EvaluatorRun, *, on_item: OnItem, on_open: Callable[[], None]) -> VoiceCall:
@@ -89,6 +99,7 @@ def voice_calls(models: Models, dialer: Dialer, *, speech: Speech, keep: Keep, l
             speech=speech,
             language=setup.scenario.scenario_language,
             sound=sound,
+            overheard=Overhearing(run, tell=tell).take,
         )
         talk = Talk(
             line=Watched(line, on_open),
