@@ -24,6 +24,8 @@ export interface Handlers {
   place(place: Place, error?: Error): void;
 }
 
+type Ear = (hears: boolean) => void;
+
 const KEPT = 5000; // entries kept for those who begin to follow a room that is followed already
 const memberships = new Map<string, Membership>();
 
@@ -39,6 +41,8 @@ class Membership {
   private joined = 0; // the connection that is a member
   private torn = false; // entries are missing, or there is no base: leave and join again
   private busy = 0; // the connection on which an answer is awaited
+  private ears = new Set<Ear>(); // who here wants the room's sound
+  private heard = 0; // the connection that gets it
   private waiters: (() => void)[] = [];
 
   constructor(readonly room: string) {}
@@ -63,6 +67,18 @@ class Membership {
     this.go();
   }
 
+  /** Wants the room's sound, or not any more. */
+  hear(ear: Ear): void {
+    this.ears.add(ear);
+    ear(this.heard !== 0);
+    this.go();
+  }
+
+  ignore(ear: Ear): void {
+    this.ears.delete(ear);
+    this.go();
+  }
+
   /** Comes back with the connection; resolves when the room is followed again, or cannot be. */
   resume(recovered: boolean): Promise<void> {
     if (recovered && this.joined > 0 && this.busy === 0 && !this.torn) {
@@ -74,6 +90,7 @@ class Membership {
       this.joined = 0;
     }
     this.busy = 0;
+    this.hears(0); // sound is asked for on each connection
     if (this.place === "refused") this.place = "joining";
     return new Promise((resolve) => {
       this.waiters.push(resolve);
@@ -82,6 +99,7 @@ class Membership {
   }
 
   broken(): void {
+    this.hears(0);
     if (this.place === "live") this.moved("away");
   }
 
@@ -124,6 +142,11 @@ class Membership {
     }
   }
 
+  private hears(now: number): void {
+    this.heard = now;
+    for (const ear of this.ears) ear(now !== 0);
+  }
+
   private moved(place: Place, error?: Error): void {
     this.place = place;
     this.error = error;
@@ -136,8 +159,10 @@ class Membership {
     if (now !== 0 && this.busy === now) return;
     const wanted = this.followers.size > 0 && this.place !== "refused" && this.place !== "gone";
     const member = now !== 0 && this.joined === now;
-    if (now !== 0 && (this.torn || (member && !wanted && !own(this.room)))) this.leave(now);
-    else if (now !== 0 && wanted && !member) this.join(now);
+    const left = member && !wanted && !own(this.room);
+    const loud = member && this.heard === now && this.ears.size === 0; // only leaving ends the sound
+    if (now !== 0 && (this.torn || left || loud)) this.leave(now);
+    else if (now !== 0 && wanted && (!member || (this.ears.size > 0 && this.heard !== now))) this.join(now);
     else this.settled();
   }
 
@@ -152,6 +177,7 @@ class Membership {
       if (error?.retryable) return this.again(error);
       this.torn = false;
       this.joined = 0;
+      this.hears(0);
       this.go();
     });
   }
@@ -159,10 +185,12 @@ class Membership {
   private join(now: number): void {
     const after =
       this.offset === null ? {} : { after: this.offset, ...(this.epoch && { epoch: this.epoch }) };
-    this.step(now, "room_join", after, (ack, error) => {
+    const audio = this.ears.size > 0;
+    this.step(now, "room_join", { ...after, ...(audio && { audio }) }, (ack, error) => {
       if (error !== null) return this.refused(error);
       const snapshot = ack?.snapshot as Data | undefined;
       this.joined = now;
+      this.hears(audio ? now : 0);
       if (snapshot) this.reset(snapshot, Number(ack?.offset), ack?.epoch);
       else if (this.offset === null) this.torn = true; // a member already, of which we do not know the beginning
       if (!this.torn) this.moved("live");
@@ -213,6 +241,15 @@ export function follow(room: string, handlers: Handlers): () => void {
   memberships.set(room, membership);
   membership.add(handlers);
   return () => membership.remove(handlers);
+}
+
+/** Has the server send the sound of a room that is followed, until the returned function is called; `ear` is told
+ * whether it does. */
+export function hear(room: string, ear: Ear): () => void {
+  const membership = memberships.get(room) ?? new Membership(room);
+  memberships.set(room, membership);
+  membership.hear(ear);
+  return () => membership.ignore(ear);
 }
 
 /** Follows a room and folds its entries; renders calmly, however many entries come. */

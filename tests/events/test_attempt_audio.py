@@ -30,6 +30,7 @@ async def understanding(server: Server, *said: str) -> AsyncIterator[PlainEngine
 
 def serve(server: Server, engine: PlainEngine | None, *, ready_seconds: float = READY_SECONDS) -> None:
     """Have the next voice session served by an engine, in whichever process."""
+    assert server.apps
     for app in server.apps:
         voice = app[keys.VOICE]
         voice.make = None if engine is None else lambda: engine

@@ -1,10 +1,11 @@
 /** Talking with a persona: a microphone, what it hears and what is answered, as waves. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { Button } from "../parts";
 import "./style.css";
 import { type Phase, type Talking, talk } from "./talking";
+import { Wave } from "./wave";
 
 const WORDS: Record<Phase, string> = {
   starting: "Getting ready…",
@@ -41,40 +42,5 @@ export default function Voice({ chatId, onOff }: { chatId: string; onOff: (why: 
       </Button>
       <Button onClick={() => now?.stop()}>Stop talking</Button>
     </section>
-  );
-}
-
-/** How something sounds now; a picture beside words that say the same. */
-function Wave({ analyser, label, kind }: { analyser: AnalyserNode | null; label: string; kind: string }) {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
-    const context = canvas.current?.getContext("2d");
-    if (!analyser || !context || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    const samples = new Uint8Array(analyser.fftSize);
-    let next = 0;
-    const draw = () => {
-      const { width, height } = context.canvas;
-      analyser.getByteTimeDomainData(samples);
-      context.clearRect(0, 0, width, height);
-      context.strokeStyle = getComputedStyle(context.canvas).color;
-      context.beginPath();
-      samples.forEach((sample, at) => {
-        context.lineTo((at / samples.length) * width, (sample / 255) * height);
-      });
-      context.stroke();
-      next = requestAnimationFrame(draw);
-    };
-    draw();
-    return () => cancelAnimationFrame(next);
-  }, [analyser]);
-  return (
-    <canvas
-      ref={canvas}
-      class={`voice-wave voice-${kind}`}
-      width={160}
-      height={36}
-      role="img"
-      aria-label={`How ${label} sounds`}
-    />
   );
 }

@@ -1,15 +1,15 @@
-/** Plays sound as it comes: 16-bit samples, little-endian, 24 kHz. */
+/** Plays sound as it comes: 16-bit samples, little-endian, one channel. */
 
-const RATE = 24_000;
 const LATE_S = 0.08; // what comes just in time would be cut into pieces
 
 export class Player {
   readonly analyser: AnalyserNode;
-  private readonly context = new AudioContext({ sampleRate: RATE });
+  private readonly context: AudioContext;
   private until = 0;
   private playing = new Set<AudioBufferSourceNode>();
 
-  constructor() {
+  constructor(private readonly rate = 24_000) {
+    this.context = new AudioContext({ sampleRate: rate });
     this.analyser = new AnalyserNode(this.context, { fftSize: 512 });
     this.analyser.connect(this.context.destination);
   }
@@ -17,7 +17,7 @@ export class Player {
   play(sound: ArrayBuffer): void {
     const samples = new Int16Array(sound, 0, Math.floor(sound.byteLength / 2));
     if (samples.length === 0) return;
-    const buffer = this.context.createBuffer(1, samples.length, RATE);
+    const buffer = this.context.createBuffer(1, samples.length, this.rate);
     buffer.copyToChannel(
       Float32Array.from(samples, (sample) => sample / 32_768),
       0,
@@ -30,6 +30,11 @@ export class Player {
     this.until += buffer.duration;
     this.playing.add(source);
     source.onended = () => this.playing.delete(source);
+  }
+
+  /** The seconds of sound that wait to be played. */
+  get ahead(): number {
+    return Math.max(0, this.until - this.context.currentTime);
   }
 
   /** Falls silent at once. */

@@ -43,7 +43,13 @@ export function ResultPage({ resultId, runId }: Props) {
     const run = live.board.runs.get(runId);
     return (
       <Page title={run ? run.scenario_name : `Run ${runId}`} crumbs={[...crumbs, { label: name, to: back }]}>
-        <RunPanel runId={runId} run={run} talk={live.board.talks.get(runId)?.turns ?? null} back={back} />
+        <RunPanel
+          runId={runId}
+          run={run}
+          talk={live.board.talks.get(runId)?.turns ?? null}
+          room={result.run_as_text ? null : `result_${resultId}`}
+          back={back}
+        />
       </Page>
     );
   }

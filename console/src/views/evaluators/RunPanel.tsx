@@ -3,6 +3,7 @@ import { may } from "../../identity";
 import { Badge, Busy, Button, Empty, Failure, Link, Sound } from "../../parts";
 import { percent } from "../../parts/format";
 import { send, useGet } from "../../rest";
+import { Listen } from "../../voice/listen";
 import { clock } from "./board";
 import { Transcript } from "./Transcript";
 import {
@@ -20,11 +21,12 @@ interface Props {
   runId: number;
   run: RunView | undefined; // as the result's board has it
   talk: Turn[] | null; // what is said while it goes on
+  room: string | null; // where it can be heard while it goes on
   back: string;
 }
 
 /** One run: what was said and called with its times, and what is thought of it. */
-export function RunPanel({ runId, run, talk, back }: Props) {
+export function RunPanel({ runId, run, talk, room, back }: Props) {
   const { data, error, reload } = useGet<WholeRun>(`${API}/runs/${runId}/`);
   const endedAt = run?.ended_at ?? null;
   useEffect(() => reload(), [endedAt, run?.success]);
@@ -57,6 +59,7 @@ export function RunPanel({ runId, run, talk, back }: Props) {
       {data.judge_reliable === false && <p>The judge is small: do not rely on what it says.</p>}
       <h2>Transcript</h2>
       {data.recording_url && <Sound path={data.recording_url} label="Play the call" />}
+      {room && !isOver && <Listen room={room} runId={runId} names={["Caller", "Agent"]} />}
       {said.length === 0 ? (
         <Empty title="Nothing was said">{isOver ? "" : "It is shown as it is said."}</Empty>
       ) : (

@@ -20,6 +20,7 @@ export interface Kept {
 }
 
 export interface ResultView {
+  run_as_text: boolean;
   id: number;
   name: string;
   agent: number;

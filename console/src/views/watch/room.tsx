@@ -10,6 +10,7 @@ import { Busy, Empty, Failure, Page } from "../../parts";
 import { useGet, usePages } from "../../rest";
 import type { Fold } from "../../rooms";
 import { href } from "../../router";
+import { Listen } from "../../voice/listen";
 import { testFold } from "../tests/fold";
 import { DoingView } from "./doing";
 import { batchFold, resultFold } from "./folds";
@@ -86,6 +87,9 @@ function ChatView({ state, player }: { state: ChatState; player: Player<ChatStat
   const persona = state.chat?.persona.name ?? "Persona";
   return (
     <div class="watch-chat">
+      {state.voice !== null && player.mode === "live" && (
+        <Listen room={player.room} names={["Learner", persona]} />
+      )}
       <Messages
         label={`Conversation with ${persona}`}
         names={{ user: "Learner", assistant: persona }}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import orjson
 
-from schemas.evaluator_run import EvaluatorRun, RunAudio
+from schemas.evaluator_run import EvaluatorRun
 from server.engine.evaluator.lines.call_sound import Tick
 from server.engine.evaluator.rooms import result_room
 from server.rooms.entry import Sound
@@ -32,5 +32,5 @@ class Overhearing:
         if self._ticks < TICKS:
             return
         both = np.column_stack((np.frombuffer(self._mine, "<i2"), np.frombuffer(self._theirs, "<i2")))
-        self._tell(Sound(self._room, RunAudio.event, self._head, both.tobytes()))
+        self._tell(Sound(self._room, "run_audio", self._head, both.tobytes()))
         self._mine, self._theirs, self._ticks = bytearray(), bytearray(), 0

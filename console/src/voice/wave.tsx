@@ -1,0 +1,44 @@
+import { useEffect, useRef } from "preact/hooks";
+
+/** How something sounds now; a picture beside words that say the same. */
+export function Wave({
+  analyser,
+  label,
+  kind,
+}: {
+  analyser: AnalyserNode | null;
+  label: string;
+  kind: string;
+}) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useEffect(() => {
+    const context = canvas.current?.getContext("2d");
+    if (!analyser || !context || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const samples = new Uint8Array(analyser.fftSize);
+    let next = 0;
+    const draw = () => {
+      const { width, height } = context.canvas;
+      analyser.getByteTimeDomainData(samples);
+      context.clearRect(0, 0, width, height);
+      context.strokeStyle = getComputedStyle(context.canvas).color;
+      context.beginPath();
+      samples.forEach((sample, at) => {
+        context.lineTo((at / samples.length) * width, (sample / 255) * height);
+      });
+      context.stroke();
+      next = requestAnimationFrame(draw);
+    };
+    draw();
+    return () => cancelAnimationFrame(next);
+  }, [analyser]);
+  return (
+    <canvas
+      ref={canvas}
+      class={`voice-wave voice-${kind}`}
+      width={160}
+      height={36}
+      role="img"
+      aria-label={`How ${label} sounds`}
+    />
+  );
+}
