@@ -3,7 +3,7 @@
 import base64
 import json
 
-from server.engine.evaluator.lines.call_sound import SILENCE, TICK_BYTES, CallSound
+from server.engine.evaluator.lines.call_sound import SILENCE, TICK_BYTES, CallSound, Tick
 from server.engine.evaluator.lines.framing import Clear, Mark, Over, Sound, SpeechSign, Trouble
 from server.engine.evaluator.lines.pcm_framing import PcmFraming
 from server.engine.evaluator.lines.twilio_framing import TwilioFraming
@@ -75,12 +75,12 @@ def test_twilio_reads_signs_and_refuses_what_is_none() -> None:
 
 def test_marks_are_reached_when_the_sound_before_them_was_played() -> None:
     sound = CallSound()
-    assert sound.mark("now") == ["now"]
+    sound.mark("now")
     sound.play(LOUD * 2)
-    assert sound.mark("later") == []
+    sound.mark("later")
     sound.play(LOUD)
     ticks = [sound.tick() for _ in range(4)]
-    assert [t.marks for t in ticks] == [(), ("later",), (), ()]
+    assert [t.marks for t in ticks] == [(), ("now",), ("later",), ()]  # with the tick that follows the sound
     assert [t.theirs for t in ticks] == [LOUD, LOUD, LOUD, SILENCE]
     assert sound.theirs.read() == LOUD * 3 + SILENCE
     assert sound.mine.read() == SILENCE * 4
@@ -95,5 +95,10 @@ def test_clear_drops_what_waits_and_returns_its_marks_in_order() -> None:
     sound.mark("b")
     assert sound.tick().theirs == LOUD
     assert sound.clear() == ["a", "b"]
-    assert sound.tick().theirs == SILENCE
+    assert sound.tick() == Tick(SILENCE, SILENCE, ())
+    sound.play(LOUD)
+    sound.mark("c")
+    assert sound.tick().theirs == LOUD
+    assert sound.clear() == ["c"]
+    assert sound.tick().marks == ()
     sound.close()

@@ -17,7 +17,7 @@ IN_MEMORY = 4 * 1024 * 1024  # bytes of a track; the rest lies in a file
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What is heard in 20 ms: `mine` goes to the agent, `theirs` came from it, `marks` were reached."""
+    """What is heard in 20 ms: `mine` goes to the agent, `theirs` came from it; `marks` were reached before."""
 
     mine: bytes
     theirs: bytes
@@ -58,6 +58,7 @@ class CallSound:
         self._playing: deque[bytes | str] = deque()  # sound, and the names of marks
         self._waiting = 0
         self._part = b""
+        self._reached: list[str] = []  # marks behind which the present tick goes on
 
     @property
     def saying(self) -> bool:
@@ -80,18 +81,18 @@ class CallSound:
             self._playing.append(sound)
             self._waiting += len(sound)
 
-    def mark(self, name: str) -> list[str]:
-        """Take a mark behind the agent's sound; return it at once when nothing waits before it."""
-        if (not self._playing and not self._part) or len(self._playing) >= MAX_PIECES:
-            return [name]
-        self._playing.append(name)
-        return []
+    def mark(self, name: str) -> None:
+        """Take a mark behind the agent's sound; of too much that waits it is reached at once."""
+        if len(self._playing) < MAX_PIECES:
+            self._playing.append(name)
+        else:
+            self._reached.append(name)
 
     def clear(self) -> list[str]:
-        """Drop the agent's sound that waits; return the marks in it."""
-        marks = [item for item in self._playing if isinstance(item, str)]
+        """Drop the agent's sound that waits; return the marks in it, and those just reached."""
+        marks = self._reached + [item for item in self._playing if isinstance(item, str)]
         self._playing.clear()
-        self._waiting, self._part = 0, b""
+        self._waiting, self._part, self._reached = 0, b"", []
         return marks
 
     def tick(self) -> Tick:
@@ -99,20 +100,20 @@ class CallSound:
         mine = bytes(self._sending[:TICK_BYTES])
         del self._sending[:TICK_BYTES]
         mine += SILENCE[len(mine) :]
-        marks: list[str] = []
-        theirs = b"".join(self._next(marks))
+        marks, self._reached = tuple(self._reached), []
+        theirs = b"".join(self._next())
         theirs += SILENCE[len(theirs) :]
         self.mine.add(mine)
         self.theirs.add(theirs)
-        return Tick(mine, theirs, tuple(marks))
+        return Tick(mine, theirs, marks)
 
     def close(self) -> None:
         """Forget both tracks."""
         self.mine.close()
         self.theirs.close()
 
-    def _next(self, marks: list[str]) -> Iterator[bytes]:
-        """Yield the agent's sound of a tick, noting the marks right before and behind it."""
+    def _next(self) -> Iterator[bytes]:
+        """Yield the agent's sound of a tick, noting the marks in it: it has played when the next one begins."""
         room = TICK_BYTES
         while True:
             if self._part:
@@ -124,7 +125,7 @@ class CallSound:
                 return
             item = self._playing[0]
             if isinstance(item, str):
-                marks.append(item)
+                self._reached.append(item)
             elif room == 0:
                 return
             else:

@@ -261,8 +261,7 @@ class VoiceLine:
             case Sound(pcm):
                 self._sound.play(pcm)
             case Mark(name):
-                for mark in self._sound.mark(name):
-                    await self._send(self._framing.reached(mark))
+                self._sound.mark(name)
             case Clear():
                 for mark in self._sound.clear():
                     await self._send(self._framing.reached(mark))
