@@ -17,7 +17,7 @@ IN_MEMORY = 4 * 1024 * 1024  # bytes of a track; the rest lies in a file
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What is heard in 20 ms: `mine` goes to the agent, `theirs` came from it; `marks` were reached before."""
+    """What is heard in 20 ms: `mine` goes to the agent, `theirs` came from it; `marks` lie before it."""
 
     mine: bytes
     theirs: bytes
@@ -113,7 +113,7 @@ class CallSound:
         self.theirs.close()
 
     def _next(self) -> Iterator[bytes]:
-        """Yield the agent's sound of a tick, noting the marks in it: it has played when the next one begins."""
+        """Yield the agent's sound of a tick, noting the marks in it: they are reached with the next one."""
         room = TICK_BYTES
         while True:
             if self._part:

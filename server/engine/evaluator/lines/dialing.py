@@ -63,7 +63,7 @@ class Dialer:
         except BadRequest as error:
             raise NotConnected(error.message, final=True) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            answered = isinstance(error, aiohttp.WSServerHandshakeError)
+            answered = isinstance(error, aiohttp.WSServerHandshakeError) and error.status < 500
             raise NotConnected(_sentence(error, shown(url), seconds), final=answered) from error
 
     async def aclose(self) -> None:
