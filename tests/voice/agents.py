@@ -102,6 +102,7 @@ class VoiceAgent:
     wires: list[Any] = field(default_factory=list)
     heard: list[bytes] = field(default_factory=list)  # what callers said, as sound
     interrupts: bool = False  # says its line in the middle of what the caller says
+    yields: bool = False  # falls silent once the caller speaks, over media streams
 
     async def serve(self, wire: Any) -> None:
         """Talk to one caller."""
@@ -122,6 +123,7 @@ class _Talk:
         self._greeted = False
         self._speech = bytearray()
         self._quiet = 0
+        self._yielded = False
 
     async def take(self, sound: bytes | None) -> None:
         """Take 20 ms of the caller, or a sign of it."""
@@ -134,11 +136,15 @@ class _Talk:
         self._quiet = 0 if _loud(sound) else self._quiet + 1
         if self._speech or not self._quiet:
             self._speech += sound
+        if self._agent.yields and self._speech and not self._yielded:
+            self._yielded = True
+            await self._wire.tell("clear")
         if self._agent.interrupts and len(self._speech) > 2 * HEARD_RATE:
             await self._say_next()
         if self._speech and self._quiet >= QUIET_FRAMES:
             self._agent.heard.append(bytes(self._speech))
             self._speech.clear()
+            self._yielded = False
             await self._say_next()
 
     async def _say_next(self) -> None:

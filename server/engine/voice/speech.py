@@ -42,6 +42,10 @@ class Detector(Protocol):
     def so_far(self) -> bytes:
         """Return what was said since the speech began that goes on, at HEARD_RATE."""
 
+    @property
+    def until(self) -> float:
+        """Return when the speech that goes on was last heard, in seconds of what was fed."""
+
     def feed(self, audio: bytes) -> list[SpeechChange]:
         """Take sound at HEARD_RATE in pieces of any length, and return what changed."""
 

@@ -34,15 +34,15 @@ from server.engine.evaluator.lines.line import (
     Span,
     Speaks,
 )
+from server.engine.evaluator.lines.saying import Saying
 from server.engine.voice.offline.resampling import Resampler
-from server.engine.voice.speech import HEARD_RATE, Speech, SpeechBegan, SpeechEnded
+from server.engine.voice.speech import HEARD_RATE, SAMPLE_BYTES, Speech, SpeechBegan, SpeechEnded
 from server.errors import GreenroomError
 
 log = structlog.get_logger(__name__)
 TRIES = 3
 RETRY_SECONDS = 1.0
 SEND_SECONDS = 10.0
-BARGE_SECONDS = 0.3  # of the agent's voice while we speak; less is a cough, or a yes
 MAX_PROBLEMS = 100  # of the agent's frames that are noted
 
 
@@ -80,9 +80,8 @@ class VoiceLine:
         self._spoken: asyncio.Queue[SpeechEnded] = asyncio.Queue()
         self._gone: Gone | None = None
         self._begun = 0.0
-        self._saying = False
+        self._saying: Saying | None = None
         self._quiet = asyncio.Event()  # nothing is left to be sent
-        self._barged = False
         self._problems = 0
         self._played = 0.0  # seconds of the agent's sound
         self._spoken_since: float | None = None  # of these, when what it speaks began
@@ -147,41 +146,39 @@ class VoiceLine:
     # --- saying ---------------------------------------------------------------------------------------------
 
     async def _say(self, text: str, *, speed: float, volume: float) -> Span:
-        began = time.monotonic()
         synthesiser = self._speech.synthesiser
         resampler = Resampler(synthesiser.rate, HEARD_RATE)
-        self._saying, self._barged = True, False
-        total = left = 0.0
+        self._saying = saying = Saying(text)
+        unsent = 0.0
         try:
             await self._send(self._framing.speech(began=True))
             async with aclosing(synthesiser.speak(text, speed=speed)) as pieces:
                 async for piece in pieces:
-                    sound = _louder(resampler.feed(piece), volume)
-                    total += len(sound) / (2 * HEARD_RATE)
-                    self._say_sound(sound)
-                    if self._barged or self._gone is not None:
+                    self._say_sound(saying, _louder(resampler.feed(piece), volume))
+                    if saying.barged or self._gone is not None:
                         break
-            self._say_sound(_louder(resampler.feed(b"", last=True), volume))
-            await self._until_said()
-            if self._barged:
-                left = self._sound.hush()
+                else:
+                    saying.complete = True
+            self._say_sound(saying, _louder(resampler.feed(b"", last=True), volume))
+            await self._until_said(saying)
+            if saying.barged:
+                unsent = self._sound.hush()
             await self._send(self._framing.speech(began=False))
         except GreenroomError:
             self._sound.hush()
             await self._send(self._framing.speech(began=False))
             raise
         finally:
-            self._saying = False
-        said = text if left == 0 else _cut(text, 1 - left / max(total, left))
-        return Span(began=began, ended=time.monotonic(), text=said, cut=left > 0)
+            self._saying = None
+        return saying.span(unsent=unsent)
 
-    def _say_sound(self, sound: bytes) -> None:
-        if sound and not self._barged:
+    def _say_sound(self, saying: Saying, sound: bytes) -> None:
+        if saying.made(len(sound) / (HEARD_RATE * SAMPLE_BYTES), at=self._played):
             self._quiet.clear()
             self._sound.say(sound)
 
-    async def _until_said(self) -> None:
-        if self._sound.saying and not self._barged and self._gone is None:
+    async def _until_said(self, saying: Saying) -> None:
+        if self._sound.saying and not saying.barged and self._gone is None:
             await self._quiet.wait()
         if self._gone is not None:
             raise LineClosed
@@ -189,7 +186,7 @@ class VoiceLine:
     def _barge_in(self) -> None:
         """Fall silent, because the agent speaks."""
         if self._saying:
-            self._barged = True
+            self._saying.barged = True
             self._quiet.set()
 
     # --- the clock ------------------------------------------------------------------------------------------
@@ -216,7 +213,8 @@ class VoiceLine:
         for change in self._detector.feed(tick.theirs):
             self._changed(change)
         self._played += TICK_SECONDS
-        if self._spoken_since is not None and self._played - self._spoken_since > BARGE_SECONDS:
+        saying, since = self._saying, self._spoken_since
+        if saying and since is not None and saying.gives_way(since, until=self._detector.until):
             self._barge_in()
 
     def _changed(self, change: SpeechBegan | SpeechEnded) -> None:
@@ -320,9 +318,3 @@ def _louder(sound: bytes, volume: float) -> bytes:
 
     samples = np.frombuffer(sound, "<i2").astype(np.float32) * volume
     return bytes(np.clip(samples, -32_768, 32_767).astype("<i2").tobytes())
-
-
-def _cut(text: str, share: float) -> str:
-    """Return about the share of a text that was heard, in whole words."""
-    words = text.split()
-    return " ".join(words[: max(0, round(len(words) * share))])

@@ -69,7 +69,7 @@ class Talk:
         self._turns = 0  # of the agent, to which the caller was asked for an answer
         self._unanswered = False  # whether the agent has said something since the caller last spoke
         self._speaking = 0  # what the agent speaks, or has spoken and is not understood yet
-        self._we_spoke_at = 0.0
+        self._we_spoke_at = 0.0  # when that was heard, if it was spoken
         self._active_at = 0.0  # when what the agent last said or called was taken
         self._dialling: asyncio.Task[None] | None = None
         self._waking: asyncio.Timeout | None = None
@@ -175,7 +175,7 @@ class Talk:
         except LineClosed:
             await self._listen_for(self._limits.drain)  # until the end is heard, and what was said before it
             raise self._gone(Gone(at=at, reason="it did not read what it was sent")) from None
-        self._we_spoke_at = at
+        self._we_spoke_at = at if span is None else span.ended
         self._unanswered = False
         text, ended = (step.text, None) if span is None else (span.text, span.ended)
         await self._told(self._record.transcript.caller_said(text, at, ended=ended))
@@ -227,7 +227,9 @@ class Talk:
         await self._told(self._record.heard(heard))
         if isinstance(heard, Said):
             self._speaking = max(0, self._speaking - 1)
-            self._unanswered = self._unanswered or heard.at > self._we_spoke_at
+            # Who speaks on after we have spoken has to be answered, whenever that speech began.
+            last = heard.at if heard.ended is None else heard.ended
+            self._unanswered = self._unanswered or last > self._we_spoke_at
         if isinstance(heard, Said | Called):
             self._active_at = time.monotonic()
         return True
