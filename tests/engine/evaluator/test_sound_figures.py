@@ -46,6 +46,13 @@ def test_speech_is_found_where_it_is(noise: float) -> None:
     assert [one.end for one in found] == [pytest.approx(end, abs=ERROR) for _, end in spans]
 
 
+def test_the_release_of_a_plosive_belongs_to_a_word_and_a_click_to_nobody() -> None:
+    spans = [(1.0, 2.0), (2.13, 2.15), (3.5, 3.52), (4.98, 5.0), (5.1, 6.0)]
+    found = stretches(track(spans, 7.0, noise=10, seed=4), rate=RATE)
+    assert [one.start for one in found] == [pytest.approx(start, abs=ERROR) for start in (1.0, 4.98)]
+    assert [one.end for one in found] == [pytest.approx(end, abs=ERROR) for end in (2.15, 6.0)]
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_latencies_are_those_of_the_sound(seed: int) -> None:
     rng = random.Random(seed)

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from schemas.evaluator_run import CallFigures
 
 FRAME_SECONDS = 0.01
-LEAST_LOUDNESS = 120.0  # of 32,768: a line without any noise has no floor
-ABOVE_FLOOR = 4.0
+LEAST_LOUDNESS = 25.0  # of 32,768: a line without any noise has no floor
+ABOVE_FLOOR = 2.0
 FLOOR_PERCENT = 20  # so much of a call is silence, on each side
-BEGIN_FRAMES = 3  # fewer are a click
+BEGIN_FRAMES = 3  # fewer are a click, or a plosive beside speech
+PLOSIVE_FRAMES = 20  # between speech and the release of its last sound, as in "week"
 PAUSE_SECONDS = 0.35  # shorter ones belong to speech: before a plosive, between words
 INTERRUPTION_SECONDS = 0.2  # of both speaking; less is how turns are taken
 
@@ -46,9 +47,7 @@ def stretches(sound: bytes, *, rate: int) -> list[Stretch]:
     loud = _loud(np.frombuffer(sound, "<i2"), rate)
     edges = np.flatnonzero(np.diff(np.concatenate(([0], loud.view(np.int8), [0]))))
     found: list[Stretch] = []
-    for start, end in edges.reshape(-1, 2).tolist():
-        if end - start < BEGIN_FRAMES:
-            continue
+    for start, end in _without_clicks(edges.reshape(-1, 2)).tolist():
         stretch = Stretch(start * FRAME_SECONDS, end * FRAME_SECONDS)
         if found and stretch.start - found[-1].end < PAUSE_SECONDS:
             stretch = Stretch(found.pop().start, stretch.end)
@@ -81,6 +80,16 @@ def _loud(samples: NDArray[np.int16], rate: int) -> NDArray[np.bool_]:
     floor = float(np.percentile(loudness, FLOOR_PERCENT))
     found: NDArray[np.bool_] = loudness > max(LEAST_LOUDNESS, ABOVE_FLOOR * floor)
     return found
+
+
+def _without_clicks(spans: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Leave out what is too short to be speech and not beside it; spans are frames, in order."""
+    sure = spans[spans[:, 1] - spans[:, 0] >= BEGIN_FRAMES]
+    far = 2 * PLOSIVE_FRAMES
+    at = np.searchsorted(sure[:, 0], spans[:, 0], side="right")
+    since = spans[:, 0] - np.concatenate(([-far], sure[:, 1]))[at]
+    until = np.concatenate((sure[:, 0], spans[-1:, 1] + far))[at] - spans[:, 1]
+    return spans[(since <= PLOSIVE_FRAMES) | (until <= PLOSIVE_FRAMES)]
 
 
 def _interrupts(agent: Stretch, caller: list[Stretch]) -> bool:
