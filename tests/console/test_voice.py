@@ -8,15 +8,39 @@ from playwright.async_api import async_playwright, expect
 
 from server.engine.voice.offline.speech import OfflineSpeech
 from server.engine.voice.wav import wav_of
+from server.transports.console import BUILT
 from tests.console.browser import chromium
 from tests.console.test_practise import begin, messages
-from tests.console.visitor import Console, visited
+from tests.console.visitor import PHONE, Console, visited
 from tests.support.running import Server
 from tests.support.voices import said, silence
 
 RATE = 48_000
 SENTENCE = "Good morning, I would like to talk about my contract."
 SLOW = 40_000  # ms: models are loaded, and a sentence is said first
+
+
+REFUSED = """() => {
+  navigator.mediaDevices.getUserMedia = async () => {
+    throw new DOMException("Permission denied", "NotAllowedError");
+  };
+}"""
+CUT = """async ([worklet, hertz, rate]) => {
+  const context = new OfflineAudioContext(1, rate, rate);
+  await context.audioWorklet.addModule(worklet);
+  const frames = new AudioWorkletNode(context, "frames", { numberOfOutputs: 0 });
+  const heard = [];
+  frames.port.onmessage = ({ data }) => heard.push(...new Int16Array(data));
+  const tone = new OscillatorNode(context, { frequency: hertz });
+  const half = new GainNode(context, { gain: 0.5 });
+  tone.connect(half).connect(frames);
+  half.connect(context.destination);
+  tone.start();
+  await context.startRendering();
+  while (heard.length < 20000) await new Promise((done) => setTimeout(done));
+  const settled = heard.slice(2400, 20000).map((sample) => sample / 32768);
+  return Math.sqrt(settled.reduce((sum, sample) => sum + sample * sample, 0) / settled.length);
+}"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -54,6 +78,7 @@ async def test_one_talks_and_is_answered(console: Console) -> None:
     await page.get_by_role("button", name="Talk").click()
     voice = page.get_by_role("region", name="Voice")
     phase = voice.get_by_role("status")
+    await expect(page.get_by_role("button", name="Stop talking")).to_be_focused()
     await expect(phase).to_have_text("Listening", timeout=SLOW)
     await expect(messages(page).first).to_contain_text("talk about my contract", timeout=SLOW)
     await expect(messages(page).nth(1)).to_contain_text("Good morning to you", timeout=SLOW)
@@ -71,4 +96,39 @@ async def test_one_talks_and_is_answered(console: Console) -> None:
     count = await messages(page).count()
     await expect(messages(page).nth(count)).to_be_visible(timeout=SLOW)
     await voice.get_by_role("button", name="Stop talking").click()
-    await expect(page.get_by_role("button", name="Talk")).to_be_visible()
+    await expect(page.get_by_role("button", name="Talk")).to_be_focused()
+
+
+async def test_a_phone_has_room_for_it(console: Console) -> None:
+    visitor = await console.visit("learner", phone=True)
+    page = await begin(visitor, "One")
+    await page.get_by_role("button", name="Talk").click()
+    await expect(page.get_by_role("region", name="Voice").get_by_role("status")).to_have_text(
+        "Listening", timeout=SLOW
+    )
+    await visitor.axe()
+    width = await page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"]
+
+
+async def test_without_a_microphone_one_is_told_what_to_do(console: Console) -> None:
+    visitor = await console.visit("learner")
+    page = await begin(visitor, "One")
+    await page.evaluate(REFUSED)
+    await page.get_by_role("button", name="Talk").click()
+    await expect(page.get_by_text("The microphone is not allowed: allow it")).to_be_visible()
+    await expect(page.get_by_role("button", name="Talk")).to_be_focused()
+
+
+@pytest.mark.parametrize(("hertz", "rate", "heard"), [(1_000, 48_000, True), (15_000, 48_000, False)])
+async def test_a_microphone_at_another_rate_is_brought_to_ours(
+    console: Console, hertz: int, rate: int, heard: bool
+) -> None:
+    visitor = await console.visit("learner")
+    await visitor.open()
+    (worklet,) = (BUILT / "assets").glob("frames.worklet-*.js")
+    loudness = await visitor.page.evaluate(CUT, [f"/assets/{worklet.name}", hertz, rate])
+    if heard:
+        assert loudness == pytest.approx(0.5**0.5 / 2, rel=0.12)  # a decibel
+    else:
+        assert loudness < 0.5**0.5 / 2 / 100  # forty

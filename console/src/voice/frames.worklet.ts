@@ -1,5 +1,7 @@
 // Cuts what a microphone hears into frames: 40 ms of 16-bit samples at 24 kHz. Runs in the audio thread.
 
+import { LowPass } from "./lowpass";
+
 declare const sampleRate: number;
 declare function registerProcessor(name: string, processor: unknown): void;
 declare class AudioWorkletProcessor {
@@ -8,17 +10,21 @@ declare class AudioWorkletProcessor {
 
 const RATE = 24_000;
 const FRAME = RATE / 25;
+const HIGHEST = 10_500; // Hz, below half the rate: a filter has a slope
 
 class Frames extends AudioWorkletProcessor {
   private frame = new Int16Array(FRAME);
   private filled = 0;
   private place = 0; // of the next sample that is wanted, counted in samples that come
   private last = 0;
+  private readonly lowpass = sampleRate > RATE ? new LowPass(sampleRate, HIGHEST) : null;
 
   /** Takes 128 samples, and others where browsers differ; straight lines between them make the wanted rate. */
   process(inputs: Float32Array[][]): boolean {
-    const sound = inputs[0]?.[0];
-    if (!sound) return true;
+    const heard = inputs[0]?.[0];
+    if (!heard) return true;
+    const { lowpass } = this;
+    const sound = lowpass ? heard.map((sample) => lowpass.next(sample)) : heard;
     const step = sampleRate / RATE;
     while (this.place < sound.length) {
       const at = Math.floor(this.place);

@@ -31,8 +31,8 @@ export function talk(chatId: string): Talking {
 
   function end(why: string | null): void {
     if (phase.value === "off") return;
+    trouble.value = why; // first: who hears of the end asks for it
     phase.value = "off";
-    trouble.value = why;
     for (const one of undo) one();
     microphone.value?.close();
     player.close();
