@@ -72,7 +72,7 @@ async def console(server: Server, talking_browser: str) -> AsyncIterator[Console
 
 
 async def test_one_talks_and_is_answered(console: Console) -> None:
-    await console.server.script({"reply": "Good morning to you, too."})
+    await console.server.script({"reply": "Good morning to you, too. What is it about?"})
     visitor = await console.visit("learner")
     page = await begin(visitor, "One")
     await page.get_by_role("button", name="Talk").click()
@@ -82,6 +82,8 @@ async def test_one_talks_and_is_answered(console: Console) -> None:
     await expect(phase).to_have_text("Listening", timeout=SLOW)
     await expect(messages(page).first).to_contain_text("talk about my contract", timeout=SLOW)
     await expect(messages(page).nth(1)).to_contain_text("Good morning to you", timeout=SLOW)
+    await expect(messages(page).nth(1)).to_contain_text("What is")
+    await visitor.shot("talk")
     await messages(page).first.get_by_role("button", name="Play what You said").click()
     await expect(messages(page).first.locator("audio")).to_have_js_property("readyState", 4)
     await visitor.axe()

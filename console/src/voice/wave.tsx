@@ -1,5 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 
+const LOUDER = 3; // speech is seldom near the loudest that there is
+
 /** How something sounds now; a picture beside words that say the same. */
 export function Wave({
   analyser,
@@ -23,7 +25,8 @@ export function Wave({
       context.strokeStyle = getComputedStyle(context.canvas).color;
       context.beginPath();
       samples.forEach((sample, at) => {
-        context.lineTo((at / samples.length) * width, (sample / 255) * height);
+        const swing = Math.max(-1, Math.min(1, ((sample - 128) / 128) * LOUDER));
+        context.lineTo((at / samples.length) * width, ((1 + swing) / 2) * height);
       });
       context.stroke();
       next = requestAnimationFrame(draw);
@@ -32,13 +35,16 @@ export function Wave({
     return () => cancelAnimationFrame(next);
   }, [analyser]);
   return (
-    <canvas
-      ref={canvas}
-      class={`voice-wave voice-${kind}`}
-      width={160}
-      height={36}
-      role="img"
-      aria-label={`How ${label} sounds`}
-    />
+    <span class="voice-side">
+      {label}
+      <canvas
+        ref={canvas}
+        class={`voice-wave voice-${kind}`}
+        width={160}
+        height={36}
+        role="img"
+        aria-label={`How ${label} sounds`}
+      />
+    </span>
   );
 }
