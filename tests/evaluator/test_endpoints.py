@@ -48,7 +48,7 @@ async def test_results_and_runs_are_read_back(author: Client) -> None:
     brief = await author.get(f"results/{first['id']}/?transcripts=false")
     assert brief["transcripts_left_out"]
     said = {"transcript", "transcript_object", "evaluation", "expected_outcome", "metadata"}
-    said |= {"simulator_error", "judge_model", "judge_reliable"}
+    said |= {"simulator_error", "judge_model", "judge_reliable", "recording_url"}
     assert brief["runs"][str(run["id"])] == {k: v for k, v in run.items() if k not in said}
     assert run["transcript"].splitlines()[0] == "[00:00] Testing Agent: Hello"
     assert re.fullmatch(r"\d\d:\d\d", run["duration"])
