@@ -1,5 +1,6 @@
 """Both sides speak at once: who falls silent, and how much of a text stands in the transcript."""
 
+import time
 from typing import Any
 
 import pytest
@@ -101,3 +102,12 @@ def test_what_was_not_made_was_not_heard(complete: bool, text: str) -> None:
     assert not saying.made(0.0, at=1.0)
     span = saying.span(unsent=1.0)
     assert (span.text, span.cut) == (text, True)
+
+
+def test_it_begins_with_its_first_sound() -> None:
+    saying = Saying("One two three.")
+    asked = saying.span(unsent=0.0).ended
+    while time.monotonic() == asked:
+        pass  # else the two times could not be told apart
+    saying.made(1.0, at=0.0)
+    assert saying.span(unsent=0.0).began > asked

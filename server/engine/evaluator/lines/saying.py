@@ -15,7 +15,7 @@ class Saying:
     def __init__(self, text: str) -> None:
         self._text = text
         self._since: float | None = None  # its first sound, in seconds of the agent's
-        self._began = time.monotonic()
+        self._began: float | None = None
         self._made = 0.0
         self._sent = 0.0
         self.complete = False  # whether all of its sound was made
@@ -28,7 +28,7 @@ class Saying:
             return False
         self._sent += seconds
         if self._since is None:
-            self._since = at
+            self._since, self._began = at, time.monotonic()
         return True
 
     def gives_way(self, since: float, *, until: float) -> bool:
@@ -43,9 +43,10 @@ class Saying:
         whole = self._made if self.complete else max(self._made, len(self._text) / CHARS_A_SECOND)
         heard = self._sent - unsent
         cut = self.barged and heard < whole
+        now = time.monotonic()
         return Span(
-            began=self._began,
-            ended=time.monotonic(),
+            began=now if self._began is None else self._began,
+            ended=now,
             text=_cut(self._text, heard / whole) if cut else self._text,
             cut=cut,
         )

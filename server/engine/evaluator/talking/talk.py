@@ -20,6 +20,7 @@ from server.engine.evaluator.lines.line import (
     LineClosed,
     NotConnected,
     Said,
+    Span,
     Speaks,
 )
 from server.engine.evaluator.talking.record import Record
@@ -177,8 +178,15 @@ class Talk:
             raise self._gone(Gone(at=at, reason="it did not read what it was sent")) from None
         self._we_spoke_at = at if span is None else span.ended
         self._unanswered = False
-        text, ended = (step.text, None) if span is None else (span.text, span.ended)
-        await self._told(self._record.transcript.caller_said(text, at, ended=ended))
+        await self._said(step.text, at, span)
+
+    async def _said(self, text: str, at: float, span: Span | None) -> None:
+        """Note what the caller has said, as it was heard where it was spoken."""
+        said = self._record.transcript.caller_said
+        if span is None:
+            await self._told(said(text, at))
+        else:
+            await self._told(said(span.text, span.began, ended=span.ended))
 
     async def _thought(self, thinking: Coroutine[Any, Any, T]) -> T:
         """Return what the caller decides, listening meanwhile. Raises Over."""
@@ -271,8 +279,7 @@ class Talk:
             except (LineClosed, GreenroomError):
                 return
             if over.said:
-                ended = None if span is None else span.ended
-                await self._told(self._record.transcript.caller_said(over.said, over.at, ended=ended))
+                await self._said(over.said, over.at, span)
         if not over.closed:
             await self._drain(counting=not over.ours)
 
