@@ -9,11 +9,13 @@ from server.engine.access import mint
 from server.engine.ids import new
 
 INTO = "One loaf of rye bread is enough for me, please."
+LAST = "Thank you."
 CONDITIONS = (
     ("FIRST_MESSAGE", ""),
     ('contains "help"', f'Which kinds of bread do you have today? <silence time="10s"/> {INTO}'),
     ('contains "fetch" OR contains "aside"', "I will come this afternoon at four."),
-    ('contains "goodbye"', "Thank you. <endcall/>"),
+    ('contains "goodbye"', f"{LAST} <endcall/>"),
+    ('contains "sorry" OR contains "again"', "Rye bread, please, and I come at four."),
 )
 METRICS = ("turns", "talk_ratio", "overlap", "interruptions", "words_per_minute", "appropriate_termination")
 SECONDS = 120

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.fanout.tables import Rows
-from bench.voice_bot.call import INTO
+from bench.voice_bot.call import INTO, LAST
 from bench.voice_bot.environment import Bot
 from server.engine.evaluator.judging.sound_figures import Stretch, latencies, stretches
 from tests.support.voices import words_of
@@ -45,12 +45,13 @@ def rows(run: dict[str, Any], recording: bytes, bot: Bot) -> list[Row]:
     ours = [item["content"] for item in items if item["role"] == "Testing Agent"][
         :-1
     ]  # the last words end it
+    asked = [text for text in ours if text != LAST]  # with that the caller hangs up
     theirs = [item["content"] for item in items if item["role"] == "Main Agent"]
     caller, agent, seconds = sides(recording)
     return [
         ("how it ended", ended(run), ended(run) == "completed, Testing agent-ended-call"),
         ("recorded", f"{seconds:.0f} s", bool(caller and agent)),
-        Understood.between(ours, [one["text"] for one in bot.of("heard")]).row(
+        Understood.between(asked, [one["text"] for one in bot.of("heard")]).row(
             "the caller's words, heard by the bot"
         ),
         Understood.between(in_full(bot), theirs).row("the bot's words, in the transcript"),
