@@ -53,13 +53,16 @@ class Follower:
     its head, so that a delivery has nothing to note; that of a room which is behind is kept here.
     """
 
-    __slots__ = ("_markers", "_places", "_until", "_wake", "behind", "closed", "rooms", "sink")
+    __slots__ = ("_markers", "_places", "_until", "_wake", "behind", "closed", "hears", "rooms", "sink")
 
     def __init__(self, sink: Sink, wake: Callable[["Follower"], None]) -> None:
         self.sink = sink
         self.rooms: dict[str, Room] = {}
         self.behind: dict[str, Room] = {}
         self.closed = False
+        self.hears: frozenset[str] = (
+            frozenset()
+        )  # the rooms whose sound is wanted, as long as they are followed
         self._places: dict[str, int] = {}
         self._wake = wake
         self._markers: dict[str, Marker] | None = None
@@ -106,6 +109,11 @@ class Follower:
         """Tell whether a room is followed only until one of some events."""
         return self._until is not None and room in self._until
 
+    def listen(self, room: str) -> None:
+        """Want the sound of a room, until it is left."""
+        if room in self.rooms:
+            self.hears |= {room}
+
     def leave(self, room: Room) -> bool:
         """Stop following; False when it was not followed."""
         room.live.pop(self, None)
@@ -117,6 +125,7 @@ class Follower:
         self.closed = True
         self.behind.clear()
         self.rooms.clear()
+        self.hears = frozenset()
         self._places.clear()
 
     def push(self, room: Room, entries: list[Entry]) -> None:
@@ -175,6 +184,8 @@ class Follower:
         self._wake(self)
 
     def _drop(self, room: str) -> None:
+        if room in self.hears:
+            self.hears -= {room}
         self.behind.pop(room, None)
         self._places.pop(room, None)
         if self._markers is not None:

@@ -265,6 +265,7 @@ class Hub:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             self.check()
+            self._ears.forget()
             await self.check_log()
             for room in self._unused():
                 await self.unload(room)

@@ -14,20 +14,22 @@ class Ears:
 
     def listen(self, room: str, follower: Follower) -> None:
         """Have a follower of a room hear its sound, until it leaves the room."""
+        follower.listen(room)
         self._ears.setdefault(room, {})[follower] = None
 
     def hear(self, sound: Sound, *, but: Follower | None = None) -> None:
-        """Send a piece of sound to who listens, follows the room still, and keeps up."""
-        ears = self._ears.get(sound.room)
-        if ears is None:
-            return
-        for follower in list(ears):
-            if follower.closed or sound.room not in follower.rooms:
-                del ears[follower]
-            elif follower is not but and follower.sink.size <= HIGH_WATER:
+        """Send a piece of sound to who listens still and keeps up."""
+        for follower in self._ears.get(sound.room, ()):
+            if follower is not but and sound.room in follower.hears and follower.sink.size <= HIGH_WATER:
                 follower.sink.sound(sound)
-        if not ears:
-            del self._ears[sound.room]
+
+    def forget(self) -> None:
+        """Forget who listens no more."""
+        for room, ears in list(self._ears.items()):
+            for follower in [one for one in ears if room not in one.hears]:
+                del ears[follower]
+            if not ears:
+                del self._ears[room]
 
 
 def sound_body(sound: Sound) -> bytes:

@@ -133,7 +133,7 @@ async def test_a_member_that_asked_for_it_hears_both(server: Server, cast: Cast,
     await server.script({"chunks": ["Fine."]})
     author = await cast.author()
     other = await cast.author()
-    async with understanding(server, "How are you"):
+    async with understanding(server, "How are you", "And now"):
         talk = await begin(learner)
         await author.send("attempt_join", chat_id=talk.chat_id, audio=True)
         await other.send("attempt_join", chat_id=talk.chat_id)
@@ -147,6 +147,11 @@ async def test_a_member_that_asked_for_it_hears_both(server: Server, cast: Cast,
         sound = author.named("attempt_assistant_audio")[0]
         assert "offset" not in sound
         assert sound["room"] == talk.room
+        await author.send("room_leave", room=talk.room)
+        await author.send("room_join", room=talk.room)  # without it
+        await say(talk)
+        await author.until("attempt_assistant_complete", chat_id=talk.chat_id, count=2)
+        assert heard(author, "attempt_user_audio") == LOUD * 3 + SILENT
 
 
 async def test_a_session_ends_with_its_speakers_connection(server: Server, cast: Cast) -> None:

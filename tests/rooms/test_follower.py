@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from server.rooms.entry import Entry, Sound
 from server.rooms.follower import Follower, Marker
 from server.rooms.room import Room
+from server.rooms.sound import Ears
 
 
 class Client:
@@ -19,7 +20,7 @@ class Client:
         self.got += [str(e.n) for e in entries]
 
     def sound(self, sound: Sound) -> None:
-        """Take no sound."""
+        self.got.append(sound.name)
 
     def answer(self, event: str, data: bytes) -> None:
         self.got.append(event)
@@ -52,3 +53,25 @@ def test_a_marker_past_the_cursor_comes_after_what_was_there() -> None:
     follower.follow(room, 3, marker=Marker(5, "joined", b"{}"))
     follower.page(room, entries(4, 7))
     assert client.got == ["4", "5", "joined", "6", "7"]
+
+
+def test_sound_ends_with_the_membership_and_is_not_back_with_it() -> None:
+    room, client, ears = Room("r", 5), Client(), Ears()
+    follower = Follower(client, lambda _: None)
+    sound = Sound("r", "sound", b"{}", b"")
+    ears.listen("r", follower)
+    ears.hear(sound)  # of a room that is not followed
+    follower.follow(room, 5)
+    ears.hear(sound)
+    ears.listen("r", follower)
+    ears.hear(sound)
+    ears.hear(sound, but=follower)
+    follower.leave(room)
+    follower.follow(room, 5)
+    ears.hear(sound)
+    assert client.got == ["sound"]
+    ears.forget()
+    ears.listen("r", follower)
+    ears.forget()
+    ears.hear(sound)
+    assert client.got == ["sound"] * 2
