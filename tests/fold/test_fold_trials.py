@@ -1,6 +1,7 @@
 """Replay equals reality: the folded log equals the store for every event of a test (core §9)."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from tests.support.trials import HANGING, LOOKUP, Trial, as_state, begin
 RUN = {"test_run_start", "test_progress", "test_run_complete"}
 PRIVATE = {"test_joined"}  # never an entry
 OWN_ROOM = {"test_started"}
+LOOKS = 20  # of some milliseconds
 
 
 class Play:
@@ -36,7 +38,16 @@ class Play:
         return trial
 
     async def names(self) -> set[str]:
-        """Check every room against the store and return the events that were in them."""
+        """Check every room against the store and return the events that were in them.
+
+        What is under way is in the store before it is told, so that they may agree only a moment later.
+        """
+        for _ in range(LOOKS):
+            with suppress(AssertionError):
+                return await self._looked()
+        return await self._looked()
+
+    async def _looked(self) -> set[str]:
         await self.server.app[keys.HUB].log.flush()
         store = self.server.app[keys.STORE]
         found = [await check_trial(store, i["invocation_id"]) for t in self.trials for i in t.invocations]
