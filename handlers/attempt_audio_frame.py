@@ -15,5 +15,5 @@ def fails(error: GreenroomError, payload: Payload | None) -> list[ServerEvent]:
 async def attempt_audio_frame(ctx: Context, msg: AttemptAudioFrame) -> Reply:
     """Hear a piece of what the learner says."""
     chat = await ctx.services.conversation.owned(ctx.caller, msg.chat_id)
-    ctx.services.voice.hear(chat.id, msg.audio)
+    ctx.services.voice.hear(chat.id, msg.audio, connection=ctx.connection)
     return Reply()

@@ -12,6 +12,7 @@ export class Player {
     this.context = new AudioContext({ sampleRate: rate });
     this.analyser = new AnalyserNode(this.context, { fftSize: 512 });
     this.analyser.connect(this.context.destination);
+    void this.context.resume(); // browsers may let it begin suspended
   }
 
   play(sound: ArrayBuffer): void {

@@ -81,7 +81,7 @@ class VoiceSession:
         self._engine = engine
         self._conversation = conversation
         self._hub = hub
-        self._speaker = speaker
+        self.speaker = speaker
         self._keep = keep
         self._ready_seconds = ready_seconds
         self._inbox = Inbox(self._now)
@@ -104,7 +104,7 @@ class VoiceSession:
             return
         self._inbox.put(audio)
         self._arrived.set()
-        self._sound("attempt_user_audio", audio, but=self._speaker)
+        self._sound("attempt_user_audio", audio, but=self.speaker)
 
     def mute(self, muted: bool) -> None:
         """Hear nothing, or hear again."""
@@ -232,7 +232,10 @@ class VoiceSession:
                 self._hinted += 1
                 step = f"{self.id}:{self._hinted}"
                 hints = [{**hint, "message_id": self._latest} for hint in hints]
-                await self._conversation.show_hints(self._chat.id, hints, step=step)
+                try:
+                    await self._conversation.show_hints(self._chat.id, hints, step=step)
+                except Unavailable:
+                    log.warning("hints not stored", room=self._room)
             case Troubled(message=message, code=_, fatal=fatal):
                 await self._trouble(event)
                 if fatal:
@@ -268,8 +271,6 @@ class VoiceSession:
             return
         reply_id = self._latest = derive(message_id, "reply")
         recording = recording_of(message_id, said.audio)
-        if recording is not None:
-            self._keep(recording.id, said.audio)
         spoken = Spoken(
             item_id=said.item_id,
             message_id=message_id,
@@ -279,8 +280,12 @@ class VoiceSession:
             recording=recording,
         )
         aloud = SpokenReply(self._engine, reply_id, pacer=self._pacer, keep=self._keep)
+        if self._cutting:  # late it would stop the answer to this
+            await asyncio.wait(self._cutting)
         try:
             await self._conversation.hear(self._chat.id, spoken, aloud=aloud)
+            if recording is not None:
+                self._keep(recording.id, said.audio)
         except GreenroomError as error:
             self._tell(AttemptUserDelta(chat_id=self._chat.id, item_id=said.item_id, transcript=""))
             await self._trouble(Troubled(message=error.message, code=error.code))

@@ -66,12 +66,29 @@ class VoiceSessions:
             ready_seconds=self.ready_seconds,
         )
         self._sessions[chat.id] = session
-        connection.speaking[chat.id] = partial(session.end, Ending(success=True, message="Its speaker left."))
-        self._tasks.start(f"voice:{session.id}", partial(self._run, chat.id, session), let_go=True)
+        left = partial(session.end, Ending(success=True, message="Its speaker left."))
+        connection.speaking[chat.id] = left
 
-    def hear(self, chat_id: Id, audio: bytes) -> None:
-        """Give a session a frame; raises Conflict when there is none in this process."""
-        self._of(chat_id).hear(audio)
+        async def run() -> None:
+            try:
+                await session.run()
+            finally:
+                if self._sessions.get(chat.id) is session:
+                    del self._sessions[chat.id]
+                if connection.speaking.get(chat.id) is left:
+                    del connection.speaking[chat.id]
+
+        self._tasks.start(f"voice:{session.id}", run, let_go=True)
+
+    def hear(self, chat_id: Id, audio: bytes, *, connection: Connection | None) -> None:
+        """Give a session a frame; raises Conflict when there is none in this process.
+
+        One that another connection began hears none of these: it has taken this one's place.
+        """
+        session = self._of(chat_id)
+        if connection is not None and connection.follower is not session.speaker:
+            raise Conflict("The chat's voice session was begun by another connection; start one here.")
+        session.hear(audio)
 
     def mute(self, chat_id: Id, *, muted: bool) -> None:
         """Mute a session, or hear it again; raises Conflict when there is none in this process."""
@@ -98,13 +115,6 @@ class VoiceSessions:
         if (session := self._sessions.get(chat_id)) is None:
             raise Conflict("No voice session goes on in this chat over this server; start one.")
         return session
-
-    async def _run(self, chat_id: Id, session: VoiceSession) -> None:
-        try:
-            await session.run()
-        finally:
-            if self._sessions.get(chat_id) is session:
-                del self._sessions[chat_id]
 
     def _keep_later(self, chat: Chat, recording_id: Id, audio: bytes) -> None:
         self._tasks.start(f"sound:{recording_id}", partial(self._keep, chat, recording_id, audio))

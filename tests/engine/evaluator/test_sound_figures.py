@@ -46,6 +46,11 @@ def test_speech_is_found_where_it_is(noise: float) -> None:
     assert [one.end for one in found] == [pytest.approx(end, abs=ERROR) for _, end in spans]
 
 
+def test_who_speaks_nearly_all_the_time_is_heard() -> None:
+    sound = track([(0.5, 9.5)], 10.0, noise=10, seed=2)
+    assert figures_of(bytes(len(sound)), sound, rate=RATE).agent_seconds == pytest.approx(9.0, abs=2 * ERROR)
+
+
 def test_the_release_of_a_plosive_belongs_to_a_word_and_a_click_to_nobody() -> None:
     spans = [(1.0, 2.0), (2.13, 2.15), (3.5, 3.52), (4.98, 5.0), (5.1, 6.0)]
     found = stretches(track(spans, 7.0, noise=10, seed=4), rate=RATE)

@@ -16,6 +16,7 @@ FRAME_SECONDS = 0.01
 LEAST_LOUDNESS = 25.0  # of 32,768: a line without any noise has no floor
 ABOVE_FLOOR = 2.0
 FLOOR_PERCENT = 20  # so much of a call is silence, on each side
+MOST_FLOOR = 200.0  # where more of it is speech, that is not its floor
 BEGIN_FRAMES = 3  # fewer are a click, or a plosive beside speech
 PLOSIVE_FRAMES = 20  # between speech and the release of its last sound, as in "week"
 PAUSE_SECONDS = 0.35  # shorter ones belong to speech: before a plosive, between words
@@ -77,7 +78,7 @@ def _loud(samples: NDArray[np.int16], rate: int) -> NDArray[np.bool_]:
     loudness = np.sqrt(np.mean(frames * frames, axis=1))
     if not loudness.size:
         return np.zeros(0, dtype=np.bool_)
-    floor = float(np.percentile(loudness, FLOOR_PERCENT))
+    floor = min(MOST_FLOOR, float(np.percentile(loudness, FLOOR_PERCENT)))
     found: NDArray[np.bool_] = loudness > max(LEAST_LOUDNESS, ABOVE_FLOOR * floor)
     return found
 
