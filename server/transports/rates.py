@@ -27,7 +27,7 @@ class Rate:
         return RateLimited(message, retry_after=math.ceil(seconds * 1000) / 1000)
 
 
-AUDIO = Rate(per_second=250.0, burst=250)  # frames of sound, which are no events
+AUDIO = Rate(per_second=500.0, burst=1000)  # frames of sound, which are no events: a guard before their limit
 
 
 class Bucket:

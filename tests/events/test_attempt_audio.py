@@ -249,6 +249,7 @@ async def test_a_flood_of_frames_is_dropped_and_nobody_is_cut(server: Server, le
         ended = await learner.until("attempt_audio_ended", chat_id=talk.chat_id)
         assert 0 < engine.heard < 1200 * len(SILENT)
         assert ended["success"]
+        assert ended["dropped_frames"] > 0
         assert learner.client.connected
 
 
