@@ -1,11 +1,12 @@
-"""A follower's marker when the room has gone on since the place was found."""
+"""A follower's marker when the room has gone on since the place was found, and the sound of its rooms."""
 
+import asyncio
 from collections.abc import Sequence
 
 from server.rooms.entry import Entry, Sound
-from server.rooms.follower import Follower, Marker
+from server.rooms.follower import HIGH_WATER, Follower, Marker
 from server.rooms.room import Room
-from server.rooms.sound import Ears
+from server.rooms.sound import MOST_LATE, Ears
 
 
 class Client:
@@ -15,6 +16,7 @@ class Client:
 
     def __init__(self) -> None:
         self.got: list[str] = []
+        self.takes = asyncio.Event()
 
     def write(self, entries: Sequence[Entry]) -> None:
         self.got += [str(e.n) for e in entries]
@@ -26,7 +28,7 @@ class Client:
         self.got.append(event)
 
     async def drained(self) -> None:
-        raise AssertionError("no pump runs here")
+        await self.takes.wait()
 
     def abort(self, reason: str) -> None:
         raise AssertionError(reason)
@@ -75,3 +77,22 @@ def test_sound_ends_with_the_membership_and_is_not_back_with_it() -> None:
     ears.forget()
     ears.hear(sound)
     assert client.got == ["sound"] * 2
+
+
+async def test_who_is_slow_hears_the_newest_sound_when_it_can() -> None:
+    room, client, ears = Room("r", 5), Client(), Ears()
+    follower = Follower(client, lambda _: None)
+    follower.follow(room, 5)
+    ears.listen("r", follower)
+    client.size = HIGH_WATER + 1
+    for n in range(MOST_LATE + 3):
+        ears.hear(Sound("r", str(n), b"{}", b""))
+    assert client.got == []
+    client.size = 0
+    ears.hear(Sound("r", "last", b"{}", b""))  # behind the others
+    client.takes.set()
+    while len(client.got) < MOST_LATE:
+        await asyncio.sleep(0)
+    assert client.got == [*(str(n) for n in range(4, MOST_LATE + 3)), "last"]
+    ears.hear(Sound("r", "live", b"{}", b""))
+    assert client.got[-1] == "live"
