@@ -192,14 +192,16 @@ async def test_a_newer_session_takes_the_place_of_the_older(server: Server, lear
 
 async def test_a_connection_is_not_heard_in_the_session_of_another(server: Server, cast: Cast) -> None:
     first, second = await cast.learner(), await cast.learner()
-    async with understanding(server, "Hello", "Again") as engine:
+    async with understanding(server) as older:
         talk = await begin(first)
         await ready(talk)
+        engine = PlainEngine(understands=[])
+        serve(server, engine)
         await second.send("attempt_audio_start", chat_id=talk.chat_id)
         await first.until("attempt_audio_ready", chat_id=talk.chat_id, count=2)
         ack = await first.call("attempt_audio_frame", chat_id=talk.chat_id, audio=LOUD)
         assert ack["error"]["code"] == "conflict"
-        assert engine.heard == 0
+        assert older.heard == engine.heard == 0
         ack = await second.call("attempt_audio_frame", chat_id=talk.chat_id, audio=LOUD)
         assert ack["success"]
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from server.engine.voice.realtime import RealtimeEngine
+from server.engine.voice.speech import CHAT_RATE
 from server.llm.realtime import Realtime
 from server.transports import keys
 from tests.support.attempts import Talk, begin
@@ -78,7 +79,7 @@ async def test_older_names_are_understood(server: Server, learner: Socket) -> No
 
 
 async def test_speaking_cancels_and_truncates_the_answer(server: Server, learner: Socket) -> None:
-    long = Turn("Tell me.", " ".join(["word"] * 200), slow=0.01)
+    long = Turn("Tell me.", " ".join(["word"] * 200), slow=0.02, sound=PIECE * 25)
     async with endpoint(server, long, Turn("Stop.", "Fine.")) as upstream:
         talk = await begin(learner)
         await ready(talk)
@@ -86,14 +87,33 @@ async def test_speaking_cancels_and_truncates_the_answer(server: Server, learner
         await learner.until("attempt_assistant_audio", count=5)
         await say(talk)
         await learner.until("attempt_stopped", chat_id=talk.chat_id)
+        sent = b"".join(d["audio"] for d in learner.named("attempt_assistant_audio"))
         done = learner.named("attempt_assistant_complete")[0]
         assert done["state"] == "stopped"
+        assert done["audio"]["ms"] == len(sent) * 1000 // (2 * CHAT_RATE)
         second = await learner.until("attempt_assistant_complete", count=2)
         assert second["content"].strip() == "Fine."
         assert upstream.sent("response.cancel")
         (truncated, *_) = upstream.sent("conversation.item.truncate")
         assert truncated["item_id"] == "answer-1"
-        assert 100 <= truncated["audio_end_ms"] < 8_000
+        assert 0 <= done["audio"]["ms"] - truncated["audio_end_ms"] <= 40
+        upstream.drop()
+        async with asyncio.timeout(20):
+            while len(upstream.got) < 2 or len(upstream.sent("conversation.item.create")) < 4:
+                await asyncio.sleep(0)
+        said = [e["item"]["content"][0]["text"] for e in upstream.sent("conversation.item.create")]
+        assert said == ["Tell me.", done["content"], "Stop.", "Fine. "]
+
+
+async def test_what_was_no_turn_is_not_answered_later(server: Server, learner: Socket) -> None:
+    async with endpoint(server, Turn("", "I heard a noise."), Turn("Hello.", "Good morning.")):
+        talk = await begin(learner)
+        await ready(talk)
+        await say(talk)
+        await learner.until("attempt_user_delta", chat_id=talk.chat_id, transcript="")
+        await say(talk)
+        done = await learner.until("attempt_assistant_complete", chat_id=talk.chat_id)
+        assert done["content"].strip() == "Good morning."
 
 
 async def test_hints_come_by_a_function(server: Server, learner: Socket) -> None:

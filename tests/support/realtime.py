@@ -20,13 +20,14 @@ BYTES_PER_MS = 2 * CHAT_RATE // 1000
 
 @dataclass
 class Turn:
-    """What the next speech is understood as, and how it is answered: word by word, 40 ms each."""
+    """What the next speech is understood as, and how it is answered: word by word, 40 ms each if not told."""
 
     heard: str
     answer: str = ""
     hints: list[str] = field(default_factory=list)
     fails: bool = False
     slow: float = 0.0  # seconds between the parts of the answer
+    sound: bytes = PIECE  # of a word
 
 
 @dataclass
@@ -148,7 +149,7 @@ class _Session:
         await self.tell("response.output_item.added", item={"id": f"answer-{self._item}", "type": "message"})
         for word in turn.answer.split(" "):
             await self.tell(f"{words}.delta", delta=f"{word} ")
-            await self.tell(f"{audio}.delta", delta=base64.b64encode(PIECE).decode())
+            await self.tell(f"{audio}.delta", delta=base64.b64encode(turn.sound).decode())
             if turn.slow:
                 await passes(turn.slow, because="an endpoint takes its time for each part")
         await self.tell(f"{words}.done", transcript=turn.answer)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from server.engine.voice.speech import CHAT_RATE, SAMPLE_BYTES
 
@@ -15,6 +15,13 @@ LEAD_SECONDS = 0.2  # that clients get sound before it is to be heard
 def seconds_of(audio: bytes | bytearray, *, rate: int = CHAT_RATE) -> float:
     """Return how long some sound is."""
     return len(audio) / (SAMPLE_BYTES * rate)
+
+
+def pieces_of(audio: bytes) -> Iterator[bytes]:
+    """Yield some sound in pieces of 40 ms."""
+    step = round(PIECE_SECONDS * CHAT_RATE) * SAMPLE_BYTES
+    for start in range(0, len(audio), step):
+        yield audio[start : start + step]
 
 
 class Inbox:
@@ -71,14 +78,16 @@ class Pacer:
         """Return the seconds of sound that were sent and are not heard yet."""
         return max(0.0, self._until - asyncio.get_running_loop().time())
 
-    async def play(self, audio: bytes) -> None:
-        """Send some sound; return when its last piece was sent. Cancelling is safe between pieces."""
-        step = round(PIECE_SECONDS * CHAT_RATE) * SAMPLE_BYTES
-        for start in range(0, len(audio), step):
-            piece = audio[start : start + step]
+    async def play(self, audio: bytes, *, sent: Callable[[bytes], None]) -> None:
+        """Send some sound; return when its last piece was sent, of each of which `sent` is told.
+
+        Cancelling is safe.
+        """
+        for piece in pieces_of(audio):
             if (early := self.ahead - LEAD_SECONDS) > 0:
                 await asyncio.sleep(early)
             self._send(piece)
+            sent(piece)
             now = asyncio.get_running_loop().time()
             self._until = max(self._until, now) + seconds_of(piece)
 

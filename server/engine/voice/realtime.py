@@ -5,6 +5,7 @@ import base64
 import binascii
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -21,7 +22,7 @@ from server.engine.voice.engine import (
     UserStarted,
 )
 from server.engine.voice.realtime_events import HINTS_TOOL, hints_of, number_of, text_of, usage_of
-from server.engine.voice.realtime_reply import RealtimeParty, RealtimeReply
+from server.engine.voice.realtime_reply import RealtimeParty, RealtimeReply, Words
 from server.engine.voice.speech import CHAT_RATE, SAMPLE_BYTES
 from server.errors import Upstream
 from server.llm.realtime import Realtime, RealtimeLine
@@ -58,8 +59,10 @@ class RealtimeEngine:
         self._sending: asyncio.Queue[JsonObject] = asyncio.Queue(MAX_WAITING)
         self._replies: asyncio.Queue[RealtimeReply] = asyncio.Queue()
         self._reply: RealtimeReply | None = None
+        self._stopped: str | None = None  # the newest speech that has ended, which a new reply answers
+        self._turn: str | None = None  # the newest that was told of as a turn
         self._speeches: dict[str, _Speech] = {}
-        self._turns: list[tuple[str, str]] = []  # of this session: role and words
+        self._turns: list[Words] = []  # of this session
         self._sound = bytearray()
         self._sound_from_ms = 0.0  # where `_sound` begins, in milliseconds of what was sent to this line
         self._muted = False
@@ -93,11 +96,13 @@ class RealtimeEngine:
     async def events(self) -> AsyncIterator[EngineEvent]:
         """Yield what is heard until the engine is closed."""
         while (event := await self._events.get()) is not None:
+            if isinstance(event, UserSaid):
+                self._turn = event.item_id
             yield event
 
     def party(self, reply: Party, *, play: Play) -> Party:
         """Return who says what the endpoint answers."""
-        return RealtimeParty(self._replies, play=play, cut=self._cut)
+        return RealtimeParty(partial(self._answer, self._turn), play=play, ended=self._answered)
 
     async def aclose(self) -> None:
         """End it; may be called twice."""
@@ -118,7 +123,10 @@ class RealtimeEngine:
         try:
             await line.send({"type": "session.update", "session": self._session(self._chat)})
             said = [(m.role, m.content) for m in path_to(self._chat.messages, self._chat.tip)]
-            for role, words in [*said, *self._turns]:
+            turns = [*said, *((turn.role, turn.text) for turn in self._turns)]
+            for role, words in turns:
+                if not words.strip():
+                    continue  # cut off before its first word
                 kind = "input_text" if role == "user" else "output_text"
                 content = [{"type": kind, "text": words}]
                 item = {"type": "message", "role": role, "content": content}
@@ -194,8 +202,17 @@ class RealtimeEngine:
     def _tell(self, event: EngineEvent) -> None:
         self._events.put_nowait(event)
 
-    async def _cut(self, reply: RealtimeReply) -> None:
-        """Have the endpoint stop, and forget what was not heard."""
+    async def _answer(self, item_id: str | None) -> RealtimeReply:
+        """Return the reply to a turn; those to what was no turn, or which came too late, are left out."""
+        while (reply := await self._replies.get()).asked != item_id:
+            pass
+        self._turns.append(reply.said)
+        return reply
+
+    def _answered(self, reply: RealtimeReply) -> None:
+        """Have the endpoint forget what was not heard of a reply that was cut off."""
+        if reply.over and reply.parts.empty():
+            return
         if not reply.over:
             self._send({"type": "response.cancel"} | ({"response_id": reply.id} if reply.id else {}))
             reply.end()
@@ -221,6 +238,7 @@ class RealtimeEngine:
     def speech_stopped(self, event: JsonObject) -> None:
         """The learner has spoken; words have some seconds to come."""
         item_id = text_of(event, "item_id")
+        self._stopped = item_id
         if (speech := self._speeches.get(item_id)) is not None:
             speech.end_ms = number_of(event, "audio_end_ms")
             loop = asyncio.get_running_loop()
@@ -249,7 +267,7 @@ class RealtimeEngine:
         speech.told = True
         words = (speech.transcript or UNHEARD) if transcript is None else transcript
         if words.strip():
-            self._turns.append(("user", words))
+            self._turns.append(Words("user", words))
         self._tell(UserSaid(item_id=item_id, transcript=words, audio=self._sound_of(speech)))
 
     def _sound_of(self, speech: _Speech) -> bytes:
@@ -271,7 +289,8 @@ class RealtimeEngine:
     def response_created(self, event: JsonObject) -> None:
         """A reply begins; who gives it asks for it once the turn is stored."""
         response = event.get("response")
-        self._reply = RealtimeReply(id=response.get("id") if isinstance(response, dict) else None)
+        reply_id = response.get("id") if isinstance(response, dict) else None
+        self._reply = RealtimeReply(id=reply_id, asked=self._stopped)
 
     def item_added(self, event: JsonObject) -> None:
         """A reply has words, or calls a function; only one with words is said."""
@@ -279,7 +298,7 @@ class RealtimeEngine:
         if not isinstance(item, dict) or item.get("type") != "message":
             return
         if self._reply is None:
-            self._reply = RealtimeReply()
+            self._reply = RealtimeReply(asked=self._stopped)
         if self._reply.item_id is None:
             self._reply.item_id = str(item.get("id"))
             self._replies.put_nowait(self._reply)
@@ -297,10 +316,6 @@ class RealtimeEngine:
         """Some more of a reply's words."""
         if self._reply is not None and not self._reply.over:
             self._reply.add(text_of(event, "delta"))
-
-    def words_done(self, event: JsonObject) -> None:
-        """All words of a reply, for a session that has to know what was said."""
-        self._turns.append(("assistant", text_of(event, "transcript") or text_of(event, "text")))
 
     def response_done(self, event: JsonObject) -> None:
         """A reply has ended: whole, cancelled or failed."""
@@ -354,10 +369,6 @@ def _steps(engine: RealtimeEngine) -> dict[str, Callable[[JsonObject], None]]:
         "response.audio_transcript.delta": engine.worded,
         "response.output_text.delta": engine.worded,
         "response.text.delta": engine.worded,
-        "response.output_audio_transcript.done": engine.words_done,
-        "response.audio_transcript.done": engine.words_done,
-        "response.output_text.done": engine.words_done,
-        "response.text.done": engine.words_done,
         "response.function_call_arguments.done": engine.called,
         "response.done": engine.response_done,
         "error": engine.failed,

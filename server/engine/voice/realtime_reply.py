@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from schemas.envelope import Usage
 from server.engine.voice.engine import Play
-from server.engine.voice.pacing import seconds_of
+from server.engine.voice.pacing import pieces_of, seconds_of
 from server.errors import Upstream
 
 T = TypeVar("T")
@@ -16,12 +16,22 @@ SILENT_SECONDS = 30.0  # for its next part
 
 
 @dataclass(eq=False)
+class Words:
+    """What was said in a session, as far as it was said."""
+
+    role: Literal["user", "assistant"]
+    text: str = ""
+
+
+@dataclass(eq=False)
 class RealtimeReply:
     """What the endpoint answers; None in `parts` is its end."""
 
     parts: "asyncio.Queue[str | bytes | Upstream | None]" = field(default_factory=asyncio.Queue)
     id: str | None = None
+    asked: str | None = None  # the speech that it answers
     item_id: str | None = None
+    said: Words = field(default_factory=lambda: Words("assistant"))
     played: float = 0.0  # seconds
     over: bool = False  # nothing more comes
     usage: Usage | None = None
@@ -38,36 +48,43 @@ class RealtimeReply:
 
 
 class RealtimeParty:
-    """Says the next reply of the endpoint; whatever the chat's own model would say is not asked for."""
+    """Says the endpoint's reply to a speech; whatever the chat's own model would say is not asked for.
+
+    `ended` is called once with the reply, said or cut off.
+    """
 
     def __init__(
         self,
-        replies: "asyncio.Queue[RealtimeReply]",
+        answer: Callable[[], Awaitable[RealtimeReply]],
         *,
         play: Play,
-        cut: Callable[[RealtimeReply], Awaitable[None]],
+        ended: Callable[[RealtimeReply], None],
     ) -> None:
-        self._replies = replies
+        self._answer = answer
         self._play = play
-        self._cut = cut
+        self._ended = ended
         self.usage: Usage | None = None
 
     async def speak(self) -> AsyncGenerator[str, None]:
         """Yield the words as they are spoken; closing it has the endpoint stop. Raises Upstream."""
-        reply = await _within(self._replies.get(), BEGIN_SECONDS)
+        reply = await _within(self._answer(), BEGIN_SECONDS)
         try:
             while (part := await _within(reply.parts.get(), SILENT_SECONDS)) is not None:
                 if isinstance(part, Upstream):
                     raise part
                 if isinstance(part, str):
+                    reply.said.text += part
                     yield part
                 else:
-                    await self._play(part)
-                    reply.played += seconds_of(part)
+                    await self._say(reply, part)
             self.usage = reply.usage
         finally:
-            if not reply.over or not reply.parts.empty():
-                await self._cut(reply)
+            self._ended(reply)
+
+    async def _say(self, reply: RealtimeReply, sound: bytes) -> None:
+        for piece in pieces_of(sound):
+            await self._play(piece)
+            reply.played += seconds_of(piece)
 
 
 async def _within(waited: Awaitable[T], seconds: float) -> T:

@@ -23,7 +23,7 @@ def recording_of(message_id: Id, audio: bytes) -> Recording | None:
 
 
 class SpokenReply:
-    """Says one reply aloud; `keep` is given its sound once, when it has ended."""
+    """Says one reply aloud; `keep` is given what was sent of its sound once, when it has ended."""
 
     def __init__(self, engine: VoiceEngine, message_id: Id, *, pacer: Pacer, keep: Keep) -> None:
         self._engine = engine
@@ -38,9 +38,11 @@ class SpokenReply:
         return _Recorded(self._engine.party(reply, play=self._play), self._ended, drained=self._pacer.drained)
 
     async def _play(self, audio: bytes) -> None:
+        await self._pacer.play(audio, sent=self._sent)
+
+    def _sent(self, piece: bytes) -> None:
         if seconds_of(self._sound) < MAX_SECONDS:
-            self._sound += audio
-        await self._pacer.play(audio)
+            self._sound += piece
 
     def _ended(self) -> None:
         sound, self._sound = bytes(self._sound), bytearray()
