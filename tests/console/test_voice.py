@@ -49,7 +49,7 @@ async def talking_browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIter
     folder = tmp_path_factory.mktemp("microphone")
     speech = OfflineSpeech()
     await speech.open()
-    sound = await said(speech.synthesiser, SENTENCE, rate=RATE) + silence(4, rate=RATE)
+    sound = await said(speech.synthesiser, SENTENCE, rate=RATE) + silence(7, rate=RATE)
     await speech.aclose()
     (folder / "said.wav").write_bytes(wav_of(sound, rate=RATE))
     flags = (

@@ -17,6 +17,7 @@ const WORDS: Record<Phase, string> = {
   live: "Listening",
 };
 const BEHIND_S = 1; // what waits longer to be played is left out: a page that was asleep goes on with now
+const QUIET_MS = 2000; // without sound, after which one waits for it again
 const CHAT_RATE = 24_000;
 const CALL_RATE = 16_000;
 
@@ -27,14 +28,18 @@ export default function Listening({ room, runId, names, onStop }: Heard & { onSt
     const rate = runId === undefined ? CHAT_RATE : CALL_RATE;
     const both: [Player, Player] = [new Player(rate), new Player(rate)];
     show(both);
+    let quiet = 0;
     const play = (player: Player, sound: ArrayBuffer) => {
       if (player.ahead > BEHIND_S) player.drop();
       player.play(sound);
       note("live");
+      clearTimeout(quiet);
+      quiet = window.setTimeout(() => note("waiting"), QUIET_MS);
     };
     const undo = runId === undefined ? chat(room, both, play) : calls(runId, both, play);
     undo.push(hear(room, (hears) => note(hears ? "waiting" : "starting")));
     return () => {
+      clearTimeout(quiet);
       for (const one of undo) one();
       for (const player of both) player.close();
     };
