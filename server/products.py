@@ -1,5 +1,6 @@
 """What each product is put together of: generating, tests, batches, evaluators, pipelines, the playground."""
 
+import secrets
 from dataclasses import replace
 from functools import partial
 
@@ -272,5 +273,6 @@ def pipelining(app: web.Application) -> None:
 
 
 def _jobs(settings: Settings, *, name: str, slots: int) -> Jobs:
-    url = settings.redis_url.get_secret_value() if settings.redis_url else None
-    return Jobs(url=url, name=name, slots=slots)
+    if settings.redis_url is None:  # a queue in memory is nobody else's, and starts empty
+        return Jobs(url=None, name=f"{name}-{secrets.token_hex(8)}", slots=slots)
+    return Jobs(url=settings.redis_url.get_secret_value(), name=name, slots=slots)

@@ -1,6 +1,6 @@
 """A real mongod for the whole run; a server, a scripted model and clients for each test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from server.embedded.valkey import embedded_valkey
 from server.engine.ids import new
 from server.llm.scripted import ScriptedModel
 from tests.support.clients import Http, Socket, http_client, socket
+from tests.support.databases import databases
 from tests.support.running import Server, load_pack, running, settings_for
 
 
@@ -20,7 +21,17 @@ async def mongod_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     """Run a mongod."""
     data: Path = tmp_path_factory.mktemp("mongod")
     async with embedded_mongod(data) as url:
+        databases.live_at(url)
         yield url
+        databases.close()
+
+
+@pytest.fixture(autouse=True)
+def own_databases() -> Iterator[None]:
+    """Let the databases of a test be used again when it is over, but for those of longer lives."""
+    longer = databases.lent()
+    yield
+    databases.give_back(but=longer)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

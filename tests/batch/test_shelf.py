@@ -19,6 +19,7 @@ from server.engine.ids import new
 from server.errors import Unavailable
 from server.store import Store, connect
 from tests.support.batches import result_of, rows_of
+from tests.support.databases import databases
 
 RUNS = 24
 
@@ -26,7 +27,7 @@ RUNS = 24
 @pytest_asyncio.fixture
 async def store(mongod_url: str) -> AsyncIterator[Store]:
     """Open a store of its own."""
-    opened = connect(mongod_url, f"test-{new()[:13]}")
+    opened = connect(mongod_url, databases.name(mongod_url))
     await opened.prepare()
     yield opened
     opened.close()

@@ -18,6 +18,7 @@ from tests.batch.seed_table import FUNCTION, RIGHT
 from tests.cli.programs import command, program
 from tests.cli.terminal import terminal
 from tests.support.batch_jobs import KLARNA, MIRROR, klarna_cases
+from tests.support.databases import databases
 from tests.support.process import ServerProcess, free_port, server_process
 from tests.support.proxy import proxy
 from tests.support.running import Server, running, settings_for
@@ -226,7 +227,7 @@ async def test_without_a_server_one_is_started_for_the_job(
     alone = {
         "PORT": str(free_port()),
         "MONGODB_URL": mongod_url,
-        "GREENROOM_MONGODB_DATABASE": settings.mongodb_database,
+        "GREENROOM_MONGODB_DATABASE": databases.keep(settings.mongodb_database),
         "OPENAI_BASE_URL": model[1],
         "OPENAI_API_KEY": "not-a-key",
     }

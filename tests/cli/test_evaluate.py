@@ -21,6 +21,7 @@ from tests.cli.programs import command
 from tests.cli.terminal import terminal
 from tests.evaluator.trattoria import FILE, MARY, script, trattoria
 from tests.imports import ROOT
+from tests.support.databases import databases
 from tests.support.process import free_port
 from tests.support.program import Program
 from tests.support.running import Server, running, settings_for
@@ -199,7 +200,7 @@ async def test_without_a_server_one_is_started_and_the_demo_agent_is_a_program(
     alone = {
         "PORT": str(free_port()),
         "MONGODB_URL": mongod_url,
-        "GREENROOM_MONGODB_DATABASE": settings.mongodb_database,
+        "GREENROOM_MONGODB_DATABASE": databases.keep(settings.mongodb_database),
         "OPENAI_BASE_URL": model[1],
         "OPENAI_API_KEY": "not-a-key",
     }

@@ -11,6 +11,7 @@ from server.rooms.room import RING_ENTRIES
 from server.store import Store, connect
 from tests.conformance.nodes import MARKER, Client, Node, Nodes, check_followed, check_log, running, whole
 from tests.rooms.test_folds import followed_chat
+from tests.support.databases import databases
 
 
 async def publish(nodes: Nodes, room: str, count: int) -> None:
@@ -257,7 +258,7 @@ async def test_a_follower_whose_place_goes_away_is_cut(node: Node, store: Store,
 
 
 async def test_another_epoch_cuts_every_follower_and_forgets_every_number(prepared: str, room: str) -> None:
-    store = connect(prepared, f"conformance-{new()[:8]}")
+    store = connect(prepared, databases.name(prepared))
     await store.prepare()
     async with running(store, count=2) as nodes:
         await publish(nodes, room, 30)

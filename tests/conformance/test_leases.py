@@ -7,6 +7,7 @@ import pytest
 from server.engine.ids import new
 from server.rooms.process import Process
 from server.store import Store, connect
+from tests.support.databases import databases
 
 
 async def test_who_beats_lives_until_it_leaves(store: Store) -> None:
@@ -32,7 +33,7 @@ async def test_a_lease_ends_here_before_it_ends_for_others(store: Store) -> None
 
 
 async def test_a_new_epoch_is_told_with_the_next_beat(prepared: str) -> None:
-    store = connect(prepared, f"conformance-{new()[:8]}")
+    store = connect(prepared, databases.name(prepared))
     made = {await store.processes.make_epoch() for _ in range(3)}
     assert len(made) == 1
     process, changes = Process(new(), store.processes), []

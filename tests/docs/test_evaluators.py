@@ -22,8 +22,9 @@ from tests.cli.programs import environment
 from tests.docs.readme import blocks, section
 from tests.docs.test_rehearsal import shell
 from tests.imports import ROOT
+from tests.support.databases import databases
 from tests.support.process import free_port
-from tests.support.running import Server, settings_for
+from tests.support.running import Server
 
 PAGE = (ROOT / "docs" / "evaluators.md").read_text()
 PORT = "8765"
@@ -42,7 +43,7 @@ async def test_the_first_evaluation_runs_as_it_is_written(mongod_url: str, tmp_p
     (tmp_path / "content").symlink_to(ROOT / "content")
     changes = {
         "MONGODB_URL": mongod_url,
-        "GREENROOM_MONGODB_DATABASE": settings_for(mongod_url, "http://127.0.0.1:1/v1").mongodb_database,
+        "GREENROOM_MONGODB_DATABASE": databases.keep(databases.name(mongod_url)),
         "GREENROOM_DATA_DIR": str(tmp_path / "data"),
         "PORT": str(free_port()),
         "PYTHONPATH": str(ROOT),

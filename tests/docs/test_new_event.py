@@ -14,6 +14,7 @@ from server.engine.ids import new
 from server.transports import keys
 from tests.docs.readme import blocks
 from tests.imports import ROOT
+from tests.support.databases import databases
 from tests.support.running import SECRET, Server, practice
 
 
@@ -44,7 +45,7 @@ async def serving(root: Path, *, server: Server, mongod_url: str) -> AsyncIterat
     """Run the changed source on the database of a running server."""
     settings = {
         "MONGODB_URL": mongod_url,
-        "GREENROOM_MONGODB_DATABASE": server.app[keys.SETTINGS].mongodb_database,
+        "GREENROOM_MONGODB_DATABASE": databases.keep(server.app[keys.SETTINGS].mongodb_database),
         "GREENROOM_SECRET": SECRET.get_secret_value(),
         "OPENAI_BASE_URL": f"{server.model_url}/v1",
         "PYTHONPATH": str(root),

@@ -17,8 +17,8 @@ from server.llm.script import Match, Rule
 from tests.cli.programs import environment
 from tests.docs.readme import blocks, section
 from tests.imports import ROOT
+from tests.support.databases import databases
 from tests.support.process import free_port
-from tests.support.running import settings_for
 
 PAGE = (ROOT / "docs" / "batch-jobs.md").read_text()
 REHEARSAL = blocks("Batch jobs", "sh")[0]
@@ -53,7 +53,7 @@ async def test_the_rehearsal_runs_as_it_is_written(mongod_url: str, tmp_path: Pa
     port = free_port()
     env = {
         "MONGODB_URL": mongod_url,
-        "GREENROOM_MONGODB_DATABASE": settings_for(mongod_url, "http://127.0.0.1:1/v1").mongodb_database,
+        "GREENROOM_MONGODB_DATABASE": databases.keep(databases.name(mongod_url)),
         "GREENROOM_DATA_DIR": str(tmp_path / "data"),
         "PORT": str(free_port()),
         "PYTHONPATH": str(ROOT),

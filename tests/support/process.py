@@ -12,6 +12,7 @@ from schemas.envelope import Id, Role
 from server.engine.access import mint
 from server.settings import Settings, variable
 from server.store import Store, connect
+from tests.support.databases import databases
 from tests.support.program import Program
 from tests.support.running import SECRET, UNLIMITED, load_content
 
@@ -65,6 +66,7 @@ def environment(settings: Settings) -> dict[str, str]:
     def text(value: object) -> str:
         return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
+    databases.keep(settings.mongodb_database)
     given: dict[str, object] = {
         "MONGODB_URL": settings.mongodb_url,
         "GREENROOM_MONGODB_DATABASE": settings.mongodb_database,

@@ -13,13 +13,13 @@ from pydantic import SecretStr
 
 from schemas.envelope import Id, Role
 from server.app import make_app
-from server.engine.ids import new
 from server.engine.packs import content_id, read_pack
 from server.llm.scripted import ScriptedModel
 from server.settings import Settings
 from server.store import Store
 from server.transports import keys
 from server.transports.heads import Runner
+from tests.support.databases import databases
 
 PACK = Path(__file__).parent.parent / "data" / "packs" / "lesson.yaml"
 UNLIMITED = {  # tests of other things send more than people do
@@ -88,7 +88,7 @@ def settings_for(mongod_url: str, model_url: str, **changes: Any) -> Settings:
     """Return settings for a server of its own database."""
     return Settings(
         mongodb_url=SecretStr(mongod_url),
-        mongodb_database=f"test-{new()[:13]}",
+        mongodb_database=databases.name(mongod_url),
         openai_api_key=SecretStr("not-a-key"),
         openai_base_url=model_url,
         openai_model="scripted",
@@ -113,6 +113,8 @@ async def running(
     settings: Settings, *, guests: bool = True, middlewares: Iterable[Middleware] = ()
 ) -> AsyncIterator[tuple[str, web.Application]]:
     """Run an application on a free port, with what a test wants around its handlers."""
+    if settings.redis_url is not None:
+        databases.keep(settings.mongodb_database)  # what waits in the queue outlasts the test
     app = make_app(settings, secret=SECRET, guests=guests)
     app.middlewares.extend(middlewares)
     runner = Runner(app, shutdown_timeout=2)

@@ -13,6 +13,7 @@ from server.transports import keys
 from server.transports.abandoned import Abandoned
 from server.transports.http_events import HOMES
 from tests.support.clients import http_client
+from tests.support.databases import databases
 from tests.support.running import Server, running, settings_for
 
 LONG_AGO = timedelta(minutes=10)
@@ -41,7 +42,7 @@ async def test_streams_of_two_processes_outlast_a_database_that_was_away(
 
 
 async def test_of_the_dead_only_what_is_old_is_removed(mongod_url: str) -> None:
-    store = connect(mongod_url, f"test-{new()[:13]}")
+    store = connect(mongod_url, databases.name(mongod_url))
     process, sessions = Process("living", store.processes), store.sessions
     await process.beat()
     await store.processes.beat("other")
@@ -64,7 +65,7 @@ async def test_of_the_dead_only_what_is_old_is_removed(mongod_url: str) -> None:
 
 
 async def test_who_lost_its_lease_gives_the_others_time_to_beat(mongod_url: str) -> None:
-    store = connect(mongod_url, f"test-{new()[:13]}")
+    store = connect(mongod_url, databases.name(mongod_url))
     process = Process("living", store.processes)
     await process.beat()
     abandoned = Abandoned(store.sessions, process, sockets=False)

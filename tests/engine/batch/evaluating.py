@@ -18,6 +18,7 @@ from server.llm.completions import Completions
 from server.llm.scripted import ScriptedModel
 from server.store import Store, connect
 from tests.imports import ROOT
+from tests.support.databases import databases
 
 KLARNA = ROOT / "content" / "batch" / "klarna"
 MANIFEST = "https://assistant-management-data.s3.amazonaws.com/Klarna_Shopping.json"
@@ -95,7 +96,7 @@ async def bench(
     small: bool = False,
 ) -> AsyncIterator[Bench]:
     """Put the parts together, and close them."""
-    store = connect(mongod_url, f"test-{new()[:13]}")
+    store = connect(mongod_url, databases.name(mongod_url))
     fetcher = Fetcher(mirror=mirror, private=False)
     completions = Completions(
         base_url=model[1],

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from server.engine.ids import new
+from tests.support.databases import databases
 from tests.transports.socketio.product import Product, product
 from tests.transports.socketio.serving import PATIENT, Serving, serving
 
@@ -35,6 +35,6 @@ async def shop(mongod_url: str) -> AsyncIterator[Product]:
 async def pair(mongod_url: str) -> AsyncIterator[tuple[Product, Product]]:
     """Serve the product twice on one database, without a bell between them."""
     async with AsyncExitStack() as stack:
-        database = f"test-{new()[:13]}"
+        database = databases.name(mongod_url)
         here = await stack.enter_async_context(product(mongod_url, database=database))
         yield here, await stack.enter_async_context(product(mongod_url, database=database))

@@ -22,6 +22,7 @@ from server.store import Store, connect
 from server.transports.socketio.limits import Limits
 from server.transports.socketio.recovery import Recovery
 from server.transports.socketio.sessions import Sessions
+from tests.support.databases import databases
 from tests.transports.socketio.serving import PATIENT, Serving, serving, text
 
 ADA = Identity(kind="profile", id=new(), role="learner")
@@ -112,7 +113,7 @@ async def product(
     mongod_url: str, limits: Limits = PATIENT, *, database: str | None = None
 ) -> AsyncIterator[Product]:
     """Serve the product's application over a real hub, with people and answers of the test."""
-    store = connect(mongod_url, database or f"test-{new()[:13]}")
+    store = connect(mongod_url, database or databases.name(mongod_url))
     await store.prepare()
     process = Process(f"test-{new()[:8]}", store.processes)
     await process.beat()
