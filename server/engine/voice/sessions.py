@@ -1,5 +1,6 @@
 """The voice sessions of this process: one per chat, bound to the connection that began it."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
@@ -104,12 +105,11 @@ class VoiceSessions:
             session.end(CHAT_ENDED)
 
     async def close(self, seconds: float) -> None:
-        """End all sessions because this process is about to stop."""
+        """End all sessions because this process is about to stop, within so many seconds."""
         going = list(self._sessions.values())
         for session in going:
             session.end(Ending(success=False, message="The server is about to stop; start again."))
-        for session in going:
-            await self._tasks.wait(f"voice:{session.id}", seconds)
+        await asyncio.gather(*(self._tasks.wait(f"voice:{session.id}", seconds) for session in going))
 
     def _of(self, chat_id: Id) -> VoiceSession:
         if (session := self._sessions.get(chat_id)) is None:
