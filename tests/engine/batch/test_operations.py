@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.envelope import JsonObject
@@ -377,6 +377,7 @@ JUNK = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(JUNK, JUNK, JUNK)
+@example(None, None, {"$ref": "object"})
 def test_junk_is_read_without_a_fault(item: object, operation: object, schema: object) -> None:
     junk = {
         "servers": item,
@@ -386,5 +387,9 @@ def test_junk_is_read_without_a_fault(item: object, operation: object, schema: o
             "/z": {"post": {"requestBody": {"content": {"application/json": {"schema": schema}}}}},
         },
     }
-    for found in operations_of(junk):
+    try:
+        read = operations_of(junk)
+    except Remote:
+        return  # another document has to be fetched first
+    for found in read:
         assert problems(found.schema) == []
