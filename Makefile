@@ -54,6 +54,7 @@ run-scaled: install
 	@$(BIN)/python -m server scaled
 
 # most tests wait, so that several run at once; the attacks, the soak, speech and the browser feel how busy the machine is, and run alone; a process that dies ends the run, because starting another may hang
+test: export PYTHONDONTWRITEBYTECODE = # they start hundreds of processes, which begin sooner when compiled once
 test: setup-test check
 	$(BIN)/python -m pytest -q --numprocesses 2 --max-worker-restart 0 --dist loadfile --ignore tests/attacks --ignore tests/soak --ignore tests/voice --ignore tests/console
 	$(BIN)/python -m pytest -q tests/attacks tests/soak tests/voice tests/console
