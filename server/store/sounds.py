@@ -15,7 +15,10 @@ from server.store.guard import guard
 BUCKET = "sounds"
 READ_BYTES = 256 * 1024
 SoundKind = Literal["message", "run"]
-INDEXES: dict[str, list[IndexModel]] = {f"{BUCKET}.files": [IndexModel([("metadata.of", 1)])]}
+INDEXES: dict[str, list[IndexModel]] = {
+    f"{BUCKET}.files": [IndexModel([("metadata.of", 1)])],
+    f"{BUCKET}.chunks": [IndexModel([("files_id", 1), ("n", 1)], unique=True)],  # that of GridFS
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +59,9 @@ class SoundStore:
             try:
                 await self._bucket.upload_from_stream_with_id(sound_id, sound_id, data, metadata=about)
             except FileExists:
-                return
+                if await self.get(sound_id) is None:  # there are parts only, of a try that was cut off
+                    await self._database[f"{BUCKET}.chunks"].delete_many({"files_id": sound_id})
+                    await self._bucket.upload_from_stream_with_id(sound_id, sound_id, data, metadata=about)
 
     async def get(self, sound_id: Id) -> SoundFile | None:
         """Return what is known of a file, None when there is none."""
