@@ -7,6 +7,9 @@ import pytest
 from pydantic import SecretStr
 
 from server.engine.ids import new
+from server.engine.playground.indexing.keeper import IndexKeeper
+from server.engine.playground.indexing.parts import Parts
+from server.jobs.queue import Jobs
 from server.store.indexing import LOOK, Lost
 from server.transports import keys
 from server.transports.figures import figures_of
@@ -83,16 +86,17 @@ async def test_what_a_dead_process_was_at_is_adopted(open_stacks: OpenStacks) ->
 async def test_pipelines_of_another_embedder_are_looked_for_until_none_is_left(
     open_stacks: OpenStacks,
 ) -> None:
-    async with open_stacks(job_slots=0) as first:
+    async with open_stacks(job_slots=0) as stacks:
         rows = [{"_id": new(), "fence": 1, "embedder": "another"} for _ in range(LOOK + 1)]
-        ledger = first.store.database.indexing
+        ledger, app = stacks.store.database.indexing, stacks.server.app
         await ledger.insert_many(rows)
-        async with open_stacks(mongodb_database=database_of(first), job_slots=0) as second:
-            find = second.server.app[keys.INDEX_KEEPER].find
-            assert [len(await find()) for _ in range(3)] == [LOOK] * 3
-            await ledger.delete_many({"_id": {"$in": [row["_id"] for row in rows[:LOOK]]}})
-            assert await find() == [("index", rows[-1]["_id"])]
-            assert await find() == []
+        nobody = Jobs(url=None, name=new(), slots=0)  # the server's own keeper looks as well
+        parts = Parts(store=stacks.store, jobs=nobody, process=app[keys.PROCESS], embedder=app[keys.EMBEDDER])
+        find = IndexKeeper(parts).find
+        assert [len(await find()) for _ in range(3)] == [LOOK] * 3
+        await ledger.delete_many({"_id": {"$in": [row["_id"] for row in rows[:LOOK]]}})
+        assert await find() == [("index", rows[-1]["_id"])]
+        assert await find() == []
 
 
 async def test_a_process_that_stops_gives_back_what_it_is_at(open_stacks: OpenStacks) -> None:
