@@ -190,6 +190,31 @@ async def test_a_newer_session_takes_the_place_of_the_older(server: Server, lear
         assert learner.named("attempt_audio_ended") == []
 
 
+async def test_of_many_that_begin_at_once_one_goes_on(server: Server, cast: Cast) -> None:
+    first, second = await cast.learner(), await cast.learner()
+    talk = await begin(first)
+    engines: list[PlainEngine] = []
+
+    def make() -> PlainEngine:
+        engines.append(PlainEngine(understands=["Hello"]))
+        return engines[-1]
+
+    for app in server.apps:
+        app[keys.VOICE].make = make
+    both = (first, second) * 5
+    await asyncio.gather(*(one.send("attempt_audio_start", chat_id=talk.chat_id) for one in both))
+    async with asyncio.timeout(20):
+        while sum(not engine.closed for engine in engines) > 1:
+            await asyncio.sleep(0)
+    serve(server, None)
+    for one in both:  # one of them began it
+        for frame in (LOUD, SILENT):
+            await one.call("attempt_audio_frame", chat_id=talk.chat_id, audio=frame)
+    said = await first.until("attempt_user_complete", chat_id=talk.chat_id)
+    assert said["content"] == "Hello"
+    assert len(engines) == len(both)
+
+
 async def test_a_connection_is_not_heard_in_the_session_of_another(server: Server, cast: Cast) -> None:
     first, second = await cast.learner(), await cast.learner()
     async with understanding(server) as older:

@@ -61,7 +61,8 @@ CHAT_ENDED = Ending(success=True, message="The chat has ended.")
 class VoiceSession:
     """Hears one chat's learner until somebody ends it; run it once.
 
-    It follows the chat's room: it ends with the chat, and when a newer session begins, in any process.
+    It follows the chat's room: it ends with the chat, and when a newer session begins, in any process. Of
+    sessions that begin at once that goes on which is the last to tell there that it is ready.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class VoiceSession:
         self._over: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._pacer = Pacer(partial(self._sound, "attempt_assistant_audio", but=None))
         self._muted = False
+        self._ready_at: int | None = None  # the offset of its telling that it is ready
         self._hinted = 0
         self._latest = chat.tip or self.id  # the message that hints are for
         self._active_at = self._now
@@ -125,7 +127,9 @@ class VoiceSession:
                 self.end(CHAT_ENDED)
             elif entry.name == AttemptAudioReady.event:
                 told = orjson.loads(entry.data)
-                if told["success"] and told.get("session_id") != self.id:
+                if told.get("session_id") == self.id:
+                    self._ready_at = entry.n
+                elif told["success"] and self._ready_at is not None and entry.n > self._ready_at:
                     self.end(Ending(success=True, quiet=True))
 
     # --- running --------------------------------------------------------------------------------------------
@@ -156,10 +160,12 @@ class VoiceSession:
         except Exception:  # a bug of ours, or of an engine's library: the learner is told in time
             log.exception("voice engine broke", room=self._room)
             failure = "The voice engine failed."
+        if self._over.done() and self._over.result().quiet:
+            return False  # that which took its place tells when it is ready
         ready = AttemptAudioReady(
             chat_id=self._chat.id, success=failure is None, message=failure, session_id=self.id
         )
-        await self._say(ready)
+        self._ready_at = await self._say(ready)
         return failure is None
 
     async def _serve(self) -> Ending:
@@ -319,15 +325,13 @@ class VoiceSession:
         else:
             flight.add_done_callback(_looked_at)
 
-    async def _say(self, event: ServerEvent) -> None:
-        """Say something in the room that must be there."""
+    async def _say(self, event: ServerEvent) -> int:
+        """Say something in the room that must be there; return its offset."""
         while True:
             try:
-                await self._hub.log.publish(self._room, event.event, event.encode())
+                return await self._hub.log.publish(self._room, event.event, event.encode())
             except Unavailable:
                 await asyncio.sleep(STORE_SECONDS)
-            else:
-                return
 
     def _sound(self, name: str, audio: bytes, *, but: Follower | None) -> None:
         head = b'{"chat_id":"%b","content_type":"audio","room":"%b"}' % (
