@@ -102,7 +102,8 @@ async def test_speaking_cancels_and_truncates_the_answer(server: Server, learner
             while len(upstream.got) < 2 or len(upstream.sent("conversation.item.create")) < 4:
                 await asyncio.sleep(0)
         said = [e["item"]["content"][0]["text"] for e in upstream.sent("conversation.item.create")]
-        assert said == ["Tell me.", done["content"], "Stop.", "Fine. "]
+        assert (said[0], *said[2:]) == ("Tell me.", "Stop.", "Fine. ")
+        assert said[1] in (done["content"], f"{done['content']}word ")  # the cut may come between the two
 
 
 async def test_what_was_no_turn_is_not_answered_later(server: Server, learner: Socket) -> None:

@@ -57,7 +57,8 @@ class RealtimeEngine:
         self._tasks: list[asyncio.Task[None]] = []
         self._events: asyncio.Queue[EngineEvent | None] = asyncio.Queue()
         self._sending: asyncio.Queue[JsonObject] = asyncio.Queue(MAX_WAITING)
-        self._replies: asyncio.Queue[RealtimeReply] = asyncio.Queue()
+        self._replies: dict[str | None, RealtimeReply] = {}  # nobody says yet, by the speech they answer
+        self._replied = asyncio.Event()
         self._reply: RealtimeReply | None = None
         self._stopped: str | None = None  # the newest speech that has ended, which a new reply answers
         self._turn: str | None = None  # the newest that was told of as a turn
@@ -203,9 +204,13 @@ class RealtimeEngine:
         self._events.put_nowait(event)
 
     async def _answer(self, item_id: str | None) -> RealtimeReply:
-        """Return the reply to a turn; those to what was no turn, or which came too late, are left out."""
-        while (reply := await self._replies.get()).asked != item_id:
-            pass
+        """Return the reply to a turn; those before it were to what was no turn, or came too late."""
+        while item_id not in self._replies:
+            self._replied.clear()
+            await self._replied.wait()
+        while (asked := next(iter(self._replies))) != item_id:
+            del self._replies[asked]
+        reply = self._replies.pop(item_id)
         self._turns.append(reply.said)
         return reply
 
@@ -301,7 +306,8 @@ class RealtimeEngine:
             self._reply = RealtimeReply(asked=self._stopped)
         if self._reply.item_id is None:
             self._reply.item_id = str(item.get("id"))
-            self._replies.put_nowait(self._reply)
+            self._replies[self._reply.asked] = self._reply
+            self._replied.set()
 
     def sounded(self, event: JsonObject) -> None:
         """Some more of a reply's sound."""
