@@ -41,10 +41,6 @@ class Remote(Recorder):
         await self.until("connection_confirmed", count=times)
         return self.lives[times - 1]
 
-    async def lost(self, times: int = 1) -> None:
-        """Wait until the client has lost so many connections."""
-        await self.when(lambda: len(self.losses) >= times)
-
     async def call(self, event: str, **data: Any) -> Data:
         """Send an event and return its ack."""
         return await self._asked("call", name=event, data=data)
