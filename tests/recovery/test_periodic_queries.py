@@ -199,4 +199,4 @@ async def test_pipelines_with_many_documents_that_wait_are_found_by_few_of_them(
     async with profiled(store) as answers:
         assert set(await store.indexing.queued()) == {"p0", "p1"}
     looks = [a for a in answers if "DISTINCT_SCAN" in a["planSummary"]]
-    assert [a["keysExamined"] < 10 for a in looks] == [True]
+    assert {a["keysExamined"] < 10 for a in looks} == {True}  # the server may have looked too
