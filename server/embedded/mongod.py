@@ -160,8 +160,7 @@ async def _start(binary: Path, data_dir: Path, port: int) -> Process:
         process = await start_child(_command(binary, data_dir, port), stdout=output, stderr=output)
     try:
         await _until_listening(process, port)
-        if process.returncode is None:
-            await make_writable(port, within=START_TIMEOUT)
+        if await _until_writable(process, port):
             return process
     except (Unavailable, TimeoutError) as error:
         await stop_child(process, grace=STOP_TIMEOUT)
@@ -190,6 +189,22 @@ def _command(binary: Path, data_dir: Path, port: int) -> list[str]:
         # there is no other node to hand over to
         *["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"],
     ]
+
+
+async def _until_writable(process: Process, port: int) -> bool:
+    """Wait until the node takes writes; False when its process ends first. Raises Unavailable."""
+    ended = asyncio.create_task(process.wait())
+    writable = asyncio.create_task(make_writable(port, within=START_TIMEOUT))
+    try:
+        await asyncio.wait({ended, writable}, return_when=asyncio.FIRST_COMPLETED)
+        if not writable.done():
+            return False
+        await writable
+        return True
+    finally:
+        ended.cancel()
+        writable.cancel()
+        await asyncio.wait({ended, writable})
 
 
 async def _until_listening(process: Process, port: int) -> None:

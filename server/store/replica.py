@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from pymongo import AsyncMongoClient
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from server.errors import Unavailable
 
@@ -29,13 +29,23 @@ async def make_writable(port: int, *, within: float) -> None:
     )
     try:
         async with asyncio.timeout(within):
-            await _configure(client, f"127.0.0.1:{port}")
-            while not (await client.admin.command("hello")).get("isWritablePrimary"):
+            while not await _is_writable(client, f"127.0.0.1:{port}"):
                 await asyncio.sleep(0.01)
-    except (PyMongoError, TimeoutError) as error:
+    except TimeoutError as error:
+        raise Unavailable(f"the database on port {port} takes no writes after {within:g} s") from error
+    except PyMongoError as error:
         raise Unavailable(f"the database on port {port} did not become writable: {error}") from error
     finally:
-        await client.close()
+        await asyncio.shield(client.close())  # cut off, it would leave its connections open
+
+
+async def _is_writable(client: AsyncMongoClient[dict[str, Any]], address: str) -> bool:
+    """Tell whether a node takes writes by now, after telling it of its set."""
+    try:
+        await _configure(client, address)
+        return bool((await client.admin.command("hello")).get("isWritablePrimary"))
+    except ConnectionFailure:
+        return False  # a node that starts closes all its connections when its state in the set changes
 
 
 async def _configure(client: AsyncMongoClient[dict[str, Any]], address: str) -> None:

@@ -8,14 +8,27 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from pymongo import AsyncMongoClient
+from pymongo.errors import AutoReconnect
 
 from server.embedded import EmbeddedError
 from server.embedded.mongod import embedded_mongod, find_mongod, start_mongod
 from server.embedded.runfile import Claim, Run, read_run
+from server.store.replica import make_writable
+from tests.conformance.mongo_proxy import mongo_proxy
 from tests.embedded.owners import closed, owner
+
+# listens, and ends when it is asked the first question
+ENDING = """
+import socket, sys
+listening = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+while not listening.accept()[0].recv(1):
+    pass
+sys.exit(3)
+"""
 
 
 @asynccontextmanager
@@ -26,6 +39,16 @@ async def notes(url: str) -> AsyncIterator[Any]:
         yield client.test.notes
     finally:
         await client.close()
+
+
+async def counted(found: Any, query: dict[str, Any]) -> int:
+    """Count documents; a node that has just started answers for a moment that it cannot be read yet."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return int(await found.count_documents(query))
+            except AutoReconnect:
+                await asyncio.sleep(0)
 
 
 def living(data_dir: Path) -> Run:
@@ -116,7 +139,25 @@ async def test_a_killed_database_comes_back_under_the_same_url(tmp_path: Path) -
             await found.insert_one({"note": "acknowledged"})
         os.kill(living(tmp_path).pid, signal.SIGKILL)
         async with notes(url) as found:
-            assert await found.count_documents({"note": "acknowledged"}) == 1
+            assert await counted(found, {"note": "acknowledged"}) == 1
+
+
+async def test_a_node_that_closes_its_connections_is_asked_again(tmp_path: Path) -> None:
+    mongod = await start_mongod(tmp_path)
+    try:
+        async with mongo_proxy(mongod.url, command=b"\x03replSetReconfig\x00") as moved:
+            moved.lose_requests = 4  # the driver itself asks twice
+            await make_writable(urlsplit(moved.url).port or 0, within=20)
+            assert (moved.lose_requests, moved.inserts) == (0, 1)
+    finally:
+        await mongod.stop()
+
+
+async def test_a_node_that_ends_while_it_is_asked_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "ending.py").write_text(ENDING)
+    binary = script(tmp_path, f'exec {sys.executable} {tmp_path}/ending.py "$@"')
+    with pytest.raises(EmbeddedError, match="ended with code 3"):
+        await start_mongod(tmp_path / "data", binary=binary)
 
 
 async def test_ctrl_c_lets_the_owner_finish(tmp_path: Path) -> None:
