@@ -120,7 +120,12 @@ async def serving(
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         url = f"http://127.0.0.1:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:
-            yield Serving(server=server, app=application, url=url, http=http)
+            place = Serving(server=server, app=application, url=url, http=http)
+            try:
+                yield place
+            finally:
+                for ws in place.sockets:
+                    ws._response.close()  # else the collector may find its connection before it, and warn
     finally:
         await server.close(patience=1)
         assert not server.eio.admission.addresses  # however each session has ended
