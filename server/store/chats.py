@@ -11,6 +11,7 @@ from server.store.pages import Page, page_filter, to_page
 from server.store.replying import ReplyingStore
 
 MAX_CHAT_BYTES = 10 * 1024 * 1024
+_WIDE = 10**8  # added to a place in a list, so that places as text are in the order of their numbers
 
 
 class ChatStore(ReplyingStore[Chat]):
@@ -48,16 +49,25 @@ class ChatStore(ReplyingStore[Chat]):
         return [self._read(d) for d in found]
 
     async def parts(
-        self, field: str, query: dict[str, Any], *, limit: int, cursor: str | None, key: str
+        self, field: str, query: dict[str, Any], *, limit: int, cursor: str | None
     ) -> Page[dict[str, Any]]:
-        """Return a page of messages or grades of the chats that match, newest first, with their chat_id."""
+        """Return a page of messages or grades of the chats that match, newest first, with their chat_id.
+
+        What a chat got within one millisecond stands in the chat's own order.
+        """
+        nth = {"$toString": {"$add": [_WIDE, "$nth"]}}
         pipeline: list[dict[str, Any]] = [
             {"$match": query},
             {"$project": {field: 1}},
-            {"$unwind": f"${field}"},
+            {"$unwind": {"path": f"${field}", "includeArrayIndex": "nth"}},
             {
                 "$replaceRoot": {
-                    "newRoot": {"$mergeObjects": [f"${field}", {"chat_id": "$_id", "_id": f"${field}.{key}"}]}
+                    "newRoot": {
+                        "$mergeObjects": [
+                            f"${field}",
+                            {"chat_id": "$_id", "_id": {"$concat": ["$_id", ":", nth]}},
+                        ]
+                    }
                 }
             },
             {"$match": page_filter(cursor)},

@@ -1,10 +1,12 @@
 """Practise: from the list through a conversation to its grade, also when the line breaks."""
 
+from datetime import timedelta
 from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
 from server.engine.ids import new
+from server.transports import keys
 from tests.console.visitor import Console, Visitor
 from tests.support import attempts
 from tests.support.clients import socket
@@ -195,6 +197,10 @@ async def test_messages_from_further_back_are_there_for_who_asks(console: Consol
         talk = await attempts.begin(client)
         for count in range(101):
             await talk.say(f"Question {count}.")
+    chats = server.app[keys.STORE].database.chats
+    (chat,) = await chats.find({"_id": talk.chat_id}).to_list(1)
+    before = chat["messages"][200]["created_at"] - timedelta(milliseconds=1)  # a clock was set back
+    await chats.update_one({"_id": talk.chat_id}, {"$set": {"messages.201.created_at": before}})
     await visitor.open("practise", "attempt", talk.attempt_id, "chat", talk.chat_id)
     page = visitor.page
     await expect(messages(page)).to_have_count(200)

@@ -1,12 +1,15 @@
 """Attempts, chats, messages and grades over HTTP: for their owner and organisation, for nobody else."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from schemas.envelope import Role
 from server.engine.ids import new
+from server.transports import keys
 from tests.conftest import Cast
+from tests.support.attempts import begin
 from tests.support.clients import Socket
 from tests.support.rest import People, Rest
 from tests.support.running import Server, practice
@@ -112,13 +115,35 @@ async def test_messages_come_newest_first_and_each_once(server: Server, cast: Ca
     learner = people.a("learner", profile=told.profile)
     whole = (await learner.get("messages"))["items"]
     assert [m["created_at"] for m in whole] == sorted((m["created_at"] for m in whole), reverse=True)
-    paged: list[dict[str, Any]] = []
+    assert await one_by_one(learner, "messages") == whole
+
+
+async def test_messages_of_one_millisecond_stand_in_the_order_of_their_chat(
+    server: Server, cast: Cast, people: People
+) -> None:
+    talk = await begin(await cast.learner())
+    for count in range(12):
+        await talk.say(f"Question {count}.")
+    learner = people.a("learner", profile=cast.learner_id)
+    said = [message["id"] for message in (await learner.get(f"chats/{talk.chat_id}"))["messages"]]
+    assert len(said) == 24
+    said.reverse()
+    await server.app[keys.STORE].database.chats.update_one(
+        {"_id": talk.chat_id}, {"$set": {"messages.$[].created_at": datetime(2026, 1, 1, tzinfo=UTC)}}
+    )
+    assert [message["id"] for message in (await learner.get("messages"))["items"]] == said
+    assert [message["id"] for message in await one_by_one(learner, "messages")] == said
+
+
+async def one_by_one(person: Rest, name: str) -> list[dict[str, Any]]:
+    """Return a list that was read in pages of one."""
+    found: list[dict[str, Any]] = []
     cursor: str | None = ""
     while cursor is not None:
-        page = await learner.get(f"messages?limit=1{f'&cursor={cursor}' if cursor else ''}")
-        paged += page["items"]
+        page = await person.get(f"{name}?limit=1{f'&cursor={cursor}' if cursor else ''}")
+        found += page["items"]
         cursor = page["next_cursor"]
-    assert paged == whole
+    return found
 
 
 async def test_others_see_nothing_and_cannot_tell(server: Server, cast: Cast, people: People) -> None:

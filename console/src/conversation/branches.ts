@@ -20,10 +20,11 @@ export interface Shown {
 
 type Node = Omit<Shown, "index" | "siblings">;
 
-/** The messages and the running reply, oldest first; older pages come first and may overlap. */
+/** The messages and the running reply, oldest first; older pages may overlap, and the room's order counts then. */
 export function nodes(state: Pick<ChatState, "messages" | "running">, older: Message[] = []): Node[] {
-  const found = new Map<string, Node>();
-  for (const message of [...older, ...state.messages]) found.set(message.id, ofMessage(message));
+  const known = new Set(state.messages.map(({ id }) => id));
+  const before = older.filter(({ id }) => !known.has(id));
+  const found = new Map([...before, ...state.messages].map((message) => [message.id, ofMessage(message)]));
   const { running } = state;
   if (running) {
     found.set(running.message_id, {

@@ -90,8 +90,8 @@ class Reading:
     async def parts(self, caller: Identity, kind: PartKind, wanted: Wanted) -> Page[Row]:
         """Return a page of messages or grades, newest first, each with its chat_id."""
         query = await self._of_chats(caller, wanted)
-        field, key, _ = _PARTS[kind]
-        page = await self._store.chats.parts(field, query, limit=wanted.limit, cursor=wanted.cursor, key=key)
+        field = _PARTS[kind][0]
+        page = await self._store.chats.parts(field, query, limit=wanted.limit, cursor=wanted.cursor)
         return Page([_part(kind, row) for row in page.items], page.next_cursor)
 
     async def part(self, caller: Identity, kind: PartKind, part_id: Id) -> Row:
