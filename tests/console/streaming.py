@@ -4,7 +4,7 @@ import asyncio
 import statistics
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -58,6 +58,17 @@ SEEN = """() => {
   return { frames, tasks, inputs };
 }"""
 
+ENTRIES = "Number(document.querySelector('.watch-place').textContent.match(/Entry ([0-9]+) of/)[1])"
+PAUSING = f"""more => {{
+  const begun = {ENTRIES};
+  const look = () => {{
+    if ({ENTRIES} < begun + more) return requestAnimationFrame(look);
+    document.querySelector("button[aria-label=Pause]").click();
+  }};
+  requestAnimationFrame(look);
+  return begun;
+}}"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
@@ -68,7 +79,6 @@ class Stream:
     event: str
     heads: Sequence[dict[str, Any]]
     key: str
-    enough: asyncio.Event = field(default_factory=asyncio.Event)  # ends a run early
 
     async def run(self, *, rate: int, seconds: float, before: int = 0) -> int:
         """Publish so many deltas a second, or what a busy machine can; return how many when the log has all.
@@ -79,7 +89,7 @@ class Stream:
         loop = asyncio.get_running_loop()
         begun, sent = loop.time(), before
         last: asyncio.Future[int] | None = None
-        while (passed := loop.time() - begun) < seconds and not self.enough.is_set():
+        while (passed := loop.time() - begun) < seconds:
             for _ in range(min(int(before + passed * rate) - sent, int(MOST * TICK * rate))):
                 part = {**self.heads[sent % len(self.heads)], self.key: SAID}
                 last = log.publish(self.room, self.event, orjson.dumps(part))
@@ -180,6 +190,22 @@ async def watched(page: Page) -> AsyncIterator[list[Kept]]:
         )
     )
     await session.detach()
+
+
+async def pause_after(page: Page, more: int) -> int:
+    """Have the page press Pause itself when it shows so many more entries; return the one it shows now.
+
+    Whoever drives a browser is told of each frame that its sockets get, and answers come behind all of
+    them: under load a click from outside came a minute late, by no fault of the page.
+    """
+    entry: int = await page.evaluate(PAUSING, more)
+    return entry
+
+
+async def entry_shown(page: Page) -> int:
+    """Return the number of the entry that a watched room stands at."""
+    entry: int = await page.evaluate(ENTRIES)
+    return entry
 
 
 async def _press(page: Page) -> None:
